@@ -1,0 +1,1 @@
+"""What is known about a return: vocabulary, records, features, history, documents."""

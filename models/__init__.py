@@ -1,0 +1,1 @@
+"""What was learned: fit, predict, save, load; one model a file."""

@@ -1,0 +1,1 @@
+"""What may happen unattended: pure functions over policies written as data."""

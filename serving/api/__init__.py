@@ -1,0 +1,1 @@
+"""The HTTP contract, one file per noun."""

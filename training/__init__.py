@@ -1,0 +1,1 @@
+"""From data to candidate models to a champion."""
