@@ -1,0 +1,65 @@
+# The two commands that matter are `make demo` and `make test`; each sets up what it needs on a fresh machine
+# (Python 3.11, pip and make are all that must be there).
+PYTHON ?= python3.11
+PORT ?= 3000
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+READY := .venv/.ready
+
+export RECOUP_HOME ?= $(CURDIR)/.recoup
+export BENTOML_DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export OMP_THREAD_LIMIT := 1
+
+.PHONY: help demo test serve bench check format lint types layers tests lock bento clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Recoup needs Python 3.11: install it or name it, make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(READY) ## the whole job on this machine: history, models, forecast, service, form, approval (DEMO_EXIT=1 stops after it)
+	PORT=$(PORT) $(BIN)/python -m training.demo
+
+serve: $(READY) ## the service on http://127.0.0.1:$(PORT)
+	$(BIN)/recoup serve --port $(PORT)
+
+test: check ## every check: format, lint, types, layers, tests
+
+check: format lint types layers tests
+
+format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+tests: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=term
+
+bench: $(READY) ## every benchmark, or one: BENCH=name; QUICK=1 a minute each, FULL=1 the long version
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bento: $(READY) ## build the deployable bento from the promoted models
+	$(BIN)/bentoml build
+
+lock: ## renew the lock files from pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links -c requirements.lock pyproject.toml -o requirements-serve.lock
+
+clean: ## remove what this checkout wrote, the environment included
+	rm -rf .venv .recoup .mypy_cache .ruff_cache .coverage* .import_linter_cache

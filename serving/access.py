@@ -1,0 +1,106 @@
+"""The table role x action: the one place where rights stand; tests and docs are generated from it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Action(Enum):
+    """What a caller can ask for."""
+
+    RECOMMEND = "recommendations:write"
+    READ_RETURNS = "returns:read"
+    OUTCOME = "outcomes:write"
+    REFERENCE_WRITE = "reference:write"
+    REFERENCE_READ = "reference:read"
+    EVENTS = "events:write"
+    DOCUMENTS_WRITE = "documents:write"
+    DOCUMENTS_READ = "documents:read"
+    INBOX = "approvals:read"
+    VOTE = "approvals:vote"
+    RECALL = "approvals:recall"
+    FORECAST_READ = "forecasts:read"
+    FORECAST_OVERRIDE = "forecasts:override"
+    LABOR = "labor:read"
+    POLICY_READ = "policies:read"
+    POLICY_BACKTEST = "policies:backtest"
+    AUDIT = "audit:read"
+    METRICS = "metrics:read"
+    WEBHOOKS = "webhooks:write"
+
+
+APPROVERS: Final = (
+    "supervisor",
+    "manager",
+    "controller",
+    "cfo",
+    "sales_manager",
+    "service_manager",
+    "supplier_manager",
+    "fraud_reviewer",
+    "hazmat_officer",
+    "compliance_officer",
+    "quality_assurance",
+    "recall_coordinator",
+)
+
+_READS: Final = frozenset(
+    {
+        Action.READ_RETURNS,
+        Action.REFERENCE_READ,
+        Action.DOCUMENTS_READ,
+        Action.INBOX,
+        Action.FORECAST_READ,
+        Action.LABOR,
+        Action.POLICY_READ,
+        Action.AUDIT,
+        Action.METRICS,
+    }
+)
+_APPROVER: Final = frozenset(
+    {
+        Action.READ_RETURNS,
+        Action.DOCUMENTS_READ,
+        Action.INBOX,
+        Action.VOTE,
+        Action.RECALL,
+        Action.POLICY_READ,
+        Action.METRICS,
+    }
+)
+
+RIGHTS: Final[dict[str, frozenset[Action]]] = {
+    "orchestrator": frozenset(
+        {
+            Action.RECOMMEND,
+            Action.READ_RETURNS,
+            Action.OUTCOME,
+            Action.REFERENCE_WRITE,
+            Action.REFERENCE_READ,
+            Action.EVENTS,
+            Action.DOCUMENTS_WRITE,
+            Action.DOCUMENTS_READ,
+            Action.RECALL,
+            Action.WEBHOOKS,
+        }
+    ),
+    "planner": frozenset({Action.FORECAST_READ, Action.FORECAST_OVERRIDE, Action.LABOR, Action.METRICS}),
+    "data_scientist": frozenset(
+        {
+            Action.POLICY_READ,
+            Action.POLICY_BACKTEST,
+            Action.FORECAST_READ,
+            Action.METRICS,
+            Action.READ_RETURNS,
+        }
+    ),
+    "auditor": _READS,
+    "admin": frozenset({Action.WEBHOOKS, Action.POLICY_READ, Action.METRICS}),
+    **dict.fromkeys(APPROVERS, _APPROVER),
+}
+
+
+def allowed(role: str, action: Action) -> bool:
+    """Whether `role` carries `action`; an unknown role carries nothing."""
+    return action in RIGHTS.get(role, frozenset())
