@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 
 Table = Mapping[str, npt.NDArray[Any]]
@@ -55,6 +56,8 @@ CANONICAL: Final = (
     Canonical("quantity", "number", "CRM"),
     Canonical("reason", "category", "CRM"),
     Canonical("customer_note", "text", "CRM"),
+    Canonical("opened", "flag", "CRM"),
+    Canonical("expires_at", "time", "CRM"),
     Canonical("warranty_until", "time", "ERP"),
     Canonical("credit_requested", "number", "CRM"),
     Canonical("currency", "category", "ERP"),
@@ -62,6 +65,7 @@ CANONICAL: Final = (
     Canonical("grade", "category", "WMS"),
     Canonical("inspected_at", "time", "WMS"),
     Canonical("inspector", "category", "WMS"),
+    Canonical("serial_found", "text", "WMS"),
     # What became of it: labels, never features of the same line.
     Canonical("disposition", "category", "WMS"),
     Canonical("recovered", "number", "ERP"),
@@ -70,3 +74,41 @@ CANONICAL: Final = (
     Canonical("label_known_at", "time", "CRM"),
     Canonical("fraud_known_at", "time", "CRM"),
 )
+
+KINDS: Final = {column.name: column.kind for column in CANONICAL}
+LABELS: Final = {
+    "disposition": "disposition",
+    "condition": "grade",
+    "recovery": "recovered",
+    "workload": "minutes",
+    "fraud": "fraud",
+}
+"""Task -> the canonical column that holds its label."""
+
+
+def rows(table: Table) -> int:
+    """Count the rows of a table; a table without columns has none."""
+    return len(next(iter(table.values()))) if table else 0
+
+
+def take(table: Table, index: npt.NDArray[Any]) -> Table:
+    """Return the rows at `index` (positions or a mask) of every column, in that order."""
+    return {name: values[index] for name, values in table.items()}
+
+
+def number(table: Table, name: str) -> npt.NDArray[np.float64]:
+    """Return a number column as float64; one that the table lacks is all missing."""
+    values = table.get(name)
+    return np.full(rows(table), np.nan) if values is None else values.astype(np.float64, copy=False)
+
+
+def time(table: Table, name: str) -> npt.NDArray[np.datetime64]:
+    """Return a time column as datetime64[us]; one that the table lacks is all missing."""
+    values = table.get(name)
+    return np.full(rows(table), "NaT", "datetime64[us]") if values is None else values
+
+
+def objects(table: Table, name: str) -> npt.NDArray[Any]:
+    """Return a text, category, flag or codes column; one that the table lacks is all missing."""
+    values = table.get(name)
+    return np.full(rows(table), None, object) if values is None else values
