@@ -1,0 +1,1 @@
+"""A seeded world of sales and returns whose best possible predictions are known exactly."""

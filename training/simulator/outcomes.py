@@ -1,0 +1,114 @@
+"""What becomes of a return: inspection, the disposition policy, the recovery and the minutes it takes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy.special import softmax
+
+from features.returns import Disposition, Grade
+from training.simulator.behaviour import GRADES, REASONS
+from training.simulator.catalogue import GROUP, GROUPS, REPAIRABLE, Array, family_figure
+
+_D: Final = Disposition
+DISPOSITIONS: Final = (
+    _D.RESTOCK, _D.REPACKAGE_RESTOCK, _D.OPEN_BOX_RESALE, _D.REFURBISH, _D.PARTS_HARVEST, _D.RETURN_TO_VENDOR,
+    _D.LIQUIDATE, _D.DONATE, _D.RECYCLE, _D.DESTROY, _D.NO_RETURN_KEEP, _D.MISSING,
+)  # fmt: skip
+UNGRADED: Final = len(GRADES)  # the row of the tables below for what nobody inspected
+# Share of the present value recovered, by disposition and grade NEW_SEALED A B C D E UNGRADED
+# (grades after metrics.md: A 80-100, B 40-65, C 20-40, D 5-15, E 0-5 per cent).
+RECOVERY: Final = np.array(
+    [
+        [0.97, 0.90, 0.55, 0.30, 0.10, 0.02, 0.0],
+        [0.92, 0.88, 0.62, 0.36, 0.10, 0.02, 0.0],
+        [0.80, 0.78, 0.66, 0.42, 0.10, 0.02, 0.0],
+        [0.74, 0.72, 0.68, 0.56, 0.38, 0.05, 0.0],
+        [0.30, 0.30, 0.28, 0.26, 0.24, 0.14, 0.0],
+        [0.70, 0.66, 0.60, 0.50, 0.42, 0.18, 0.0],
+        [0.38, 0.36, 0.30, 0.22, 0.10, 0.03, 0.04],
+        [0.12, 0.12, 0.10, 0.07, 0.02, 0.01, 0.0],
+        [0.04, 0.04, 0.04, 0.04, 0.04, 0.03, 0.0],
+        [0.0] * 7,
+        [0.0] * 7,
+        [0.0] * 7,
+    ]
+)
+ZERO_RECOVERY: Final = np.array([0.02, 0.04, 0.06, 0.10, 0.15, 0.08, 0.12, 0.5, 0.6, 1.0, 1.0, 1.0])
+RECOVERY_SIGMA: Final = 0.25
+COST: Final = np.array([2, 5, 6, 14, 9, 6, 3, 2, 2, 2, 0, 0], float)  # dollars a unit; planning default
+TEMPERATURE: Final = 0.16  # of the policy, in shares of the value
+HABIT: Final = np.array([0.05, -0.1, 0.14, 0.42, 0.06, 0.16, 0.0, -0.02, 0.0, -0.02, 0.2, -0.2])
+ACQUIRED_SITE_HABIT: Final = np.array([0, 0, -0.1, -0.15, 0, 0, 0.2, 0, 0, 0, 0, 0])
+KEEP_BELOW_DOLLARS: Final = 35.0
+INSPECTED_SHARE: Final = (0.80, 0.97)  # by price: cheap lines are often credited without a look
+_VENDOR_REASONS: Final = ("DEFECTIVE", "WARRANTY_CLAIM", "NOT_AS_DESCRIBED", "DAMAGED_IN_TRANSIT")
+VENDOR_REASON: Final = np.array([str(reason) in _VENDOR_REASONS for reason in REASONS])
+
+GRADE_MINUTES: Final = np.array([0.55, 1.0, 1.25, 1.5, 1.9, 1.3])  # times the family's median
+SPEEDS: Final = np.array([0.75, 1.0, 1.35])
+INSPECTORS_PER_SITE: Final = 6  # two of each speed
+MINUTES_SIGMA: Final = 0.4
+
+
+def inspected_share(price: Array) -> Array:
+    """P(a person looks at it), from the price alone: a logged choice, independent of anything hidden."""
+    low, high = INSPECTED_SHARE
+    return np.asarray(low + (high - low) * np.clip(price / 150, 0, 1))
+
+
+def present_value(family: Array, price: Array, days_since_sale: Array) -> Array:
+    """What a unit like new is worth today, dollars: electronics lose one per cent a week."""
+    return np.asarray(price * (1 - family_figure("weekly_loss")[family]) ** (days_since_sale / 7))
+
+
+def policy(family: Array, value: Array, *, vendor: Array, acquired_site: Array) -> Array:
+    """P(disposition | grade, what is known), shape (n, grades + UNGRADED, dispositions).
+
+    Softmax of the net share of value each allowed disposition recovers, plus habit: the
+    stochastic policy that the world's history was logged under.
+
+    Parameters
+    ----------
+    vendor : ndarray of shape (n,), bool
+        The supplier takes this item back for the stated reason.
+    """
+    share = RECOVERY.T[None] * (1 - ZERO_RECOVERY) - (COST / (value[:, None] + 10))[:, None, :]
+    habit = HABIT + acquired_site[:, None] * ACQUIRED_SITE_HABIT
+    logits = (share + habit[:, None, :]) / TEMPERATURE
+    return np.asarray(softmax(np.where(_allowed(family, value, vendor), logits, -np.inf), axis=2))
+
+
+def _allowed(family: Array, value: Array, vendor: Array) -> Array:
+    at = {disposition: column for column, disposition in enumerate(DISPOSITIONS)}
+    first = {grade: position for position, grade in enumerate(GRADES)}
+    ok = np.ones((family.size, UNGRADED + 1, len(DISPOSITIONS)), bool)
+    perishable = GROUP[family] == GROUPS.index("perishable")
+    ok[:, first[Grade.B] :, at[_D.RESTOCK]] = False
+    ok[:, first[Grade.C] :, at[_D.REPACKAGE_RESTOCK]] = False
+    ok[:, first[Grade.D] :, at[_D.OPEN_BOX_RESALE]] = False
+    ok[:, :, [at[_D.REFURBISH], at[_D.PARTS_HARVEST]]] &= REPAIRABLE[family][:, None, None]
+    ok[:, :, at[_D.RETURN_TO_VENDOR]] &= vendor[:, None]
+    ok[:, : first[Grade.C], at[_D.DESTROY]] &= perishable[:, None]
+    # What was opened and is eaten, drunk or taken is never sold again.
+    for sold in (_D.RESTOCK, _D.REPACKAGE_RESTOCK, _D.OPEN_BOX_RESALE, _D.LIQUIDATE):
+        ok[:, 1:, at[sold]] &= ~perishable[:, None]
+    for column in (at[_D.NO_RETURN_KEEP], at[_D.MISSING]):
+        ok[:, :UNGRADED, column] = False
+    ok[:, UNGRADED, : at[_D.LIQUIDATE]] = False
+    ok[:, UNGRADED, at[_D.DONATE] : at[_D.DESTROY]] = False
+    ok[:, UNGRADED, at[_D.NO_RETURN_KEEP]] &= value < KEEP_BELOW_DOLLARS
+    return ok
+
+
+def recovery_scale(disposition: Array, grade: Array, value: Array) -> tuple[Array, Array]:
+    """Return P(nothing recovered) and the median of what is recovered otherwise, in units of `value`."""
+    median = RECOVERY[disposition, grade] * value * np.exp(-(RECOVERY_SIGMA**2) / 2)
+    nothing = np.where(median > 0, ZERO_RECOVERY[disposition], 1.0)
+    return nothing, np.asarray(median)
+
+
+def median_minutes(family: Array) -> Array:
+    """Median inspection minutes by grade and inspector speed, shape (n, grades, speeds)."""
+    return np.asarray(family_figure("minutes")[family][:, None, None] * GRADE_MINUTES[:, None] * SPEEDS)
