@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 demo: $(READY) ## the whole job on this machine: history, models, forecast, service, form, approval (DEMO_EXIT=1 stops after it)
-	PORT=$(PORT) $(BIN)/python -m training.demo
+	PORT=$(PORT) $(BIN)/python -m examples.demo
 
 serve: $(READY) ## the service on http://127.0.0.1:$(PORT)
 	$(BIN)/recoup serve --port $(PORT)

@@ -120,15 +120,15 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer to what nobody foresaw; the log has the place, nobody has the words."""
     # The exception's text may quote personal data: its type and place are logged, not its words.
     _log.error("unexpected", error=type(error).__name__, exc_info=(type(error), None, error.__traceback__))
     return problem(request, 500, "internal", "Something failed inside; the trace id leads to it in the log.")
 
 
 def install(app: FastAPI) -> None:
-    """Give `app` problem+json for its own, the framework's and unforeseen errors."""
+    """Give `app` problem+json for its own and the framework's errors."""
     app.add_exception_handler(RecoupError, _recoup_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)

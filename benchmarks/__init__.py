@@ -1,0 +1,1 @@
+"""Speed and quality, measured beside their peers in one run."""

@@ -1,0 +1,216 @@
+"""`make demo`: the whole job on one machine, by the commands and calls that users have.
+
+Each step is a command line or an HTTP request; nothing is imported from the service. The only piece of the
+project used directly is the form generator, because somebody has to fill in and scan a form.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from training.simulator.forms import degrade, draw, filled_return_form
+
+HOME = Path(os.environ.get("RECOUP_HOME", ".recoup"))
+PORT = int(os.environ.get("PORT", "3000"))
+URL = f"http://127.0.0.1:{PORT}"
+RETURNS = os.environ.get("DEMO_RETURNS", "20000")
+READY_WITHIN = 120.0  # seconds; a cold start of the service takes about ten
+BIN = Path(sys.executable).parent
+
+
+def say(step: str, *lines: str) -> None:
+    """Print one step and what came out of it."""
+    print(f"\n\033[1m{step}\033[0m" if sys.stdout.isatty() else f"\n{step}", flush=True)
+    for line in lines:
+        print(f"  {line}", flush=True)
+
+
+def run(command: str, *words: str) -> str:
+    """Run one of the project's commands as a user would; its output goes to a log, its last lines come back."""
+    print(f"  $ {command} {' '.join(words)}", flush=True)
+    done = subprocess.run([BIN / command, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command} {words[0]} failed:\n{done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+def key(role: str, subject: str) -> str:
+    """A fresh key for `role`; the command prints it alone on its last line."""
+    return run("recoup", "keys", "create", "--role", role, "--subject", subject).splitlines()[-1]
+
+
+def call(method: str, path: str, token: str, **options: Any) -> httpx.Response:
+    """One request, with a fresh idempotency key where it writes."""
+    headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+    if method == "POST":
+        headers["Idempotency-Key"] = str(uuid.uuid4())
+    return httpx.request(method, URL + path, headers=headers, timeout=60, **options)
+
+
+def learn(world: Path) -> None:
+    """History, models, champions, forecast."""
+    say("1  A distributor's history, simulated")
+    run("recoup-lab", "simulate", "--returns", RETURNS, "--seed", "7", "--out", str(world))
+    say("2  Models trained on it, recorded in MLflow")
+    print(run("recoup-lab", "train", "all", "--data", str(world)))
+    say("3  Promoted: champions in MLflow, imported into BentoML's model store")
+    print(run("recoup-lab", "promote", "all"))
+    say("4  A forecast, issued: dated, stored, never changed")
+    forecast = str(HOME / "demo" / "forecast.csv")
+    run("recoup-lab", "forecast", "--data", str(world), "--horizon", "28", "--out", forecast)
+    run("recoup", "migrate")
+    print(run("recoup", "issue-forecast", forecast))
+
+
+def start() -> subprocess.Popen[bytes]:
+    """The service, once it says that it is ready."""
+    log = (HOME / "demo" / "service.log").open("wb")
+    service = subprocess.Popen(
+        [BIN / "recoup", "serve", "--port", str(PORT)], stdout=log, stderr=log, start_new_session=True
+    )
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until and service.poll() is None:
+        try:
+            if httpx.get(URL + "/readyz", timeout=2).status_code == httpx.codes.OK:
+                return service
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    stop(service)
+    sys.exit(f"the service did not get ready; see {log.name}")
+
+
+def stop(service: subprocess.Popen[bytes]) -> None:
+    """End the service and its workers."""
+    if service.poll() is None:
+        os.killpg(service.pid, signal.SIGTERM)
+        service.wait(30)
+
+
+def request_from(fields: dict[str, Any], document: str) -> dict[str, Any]:
+    """The return line that the form asks for, as an orchestrator would post it."""
+    return {
+        "return_line_id": f"{fields['rma_number']}/1",
+        "rma_number": fields["rma_number"],
+        "stage": "AUTHORIZATION",
+        "requested_at": "2026-11-20T10:00:00Z",
+        "requested_by": "agent:17",
+        "site": "DAL1",
+        "region": "US-SOUTH",
+        "quantity": int(fields["quantity"]),
+        "customer": {"id": "C-000077", "tier": "gold", "since": "2019-04-01"},
+        "item": {
+            "sku": fields["item"],
+            "family": "hvac",
+            "unit_cost": "420.00",
+            "weight_kg": 18.5,
+            "regulatory_classes": ["NONE"],
+        },
+        "sale": {
+            "order_number": fields["order_number"],
+            "sold_at": "2026-11-05T09:00:00Z",
+            "channel": "online",
+            "price_paid": fields["credit_amount"],
+            "quantity": 1,
+        },
+        "reason": "DEFECTIVE",
+        "customer_note": fields.get("problem"),
+        "credit_requested": {"amount": fields["credit_amount"], "currency": "USD"},
+        "document_ids": [document],
+    }
+
+
+def triage() -> None:
+    """One scanned form, from pixels to an approved recommendation."""
+    orchestrator, supervisor = key("orchestrator", "service:orchestrator"), key("supervisor", "emp:8")
+    planner, auditor = key("planner", "emp:30"), key("auditor", "emp:40")
+
+    rng = np.random.default_rng(7)
+    form = HOME / "demo" / "return-form.png"
+    degrade(draw(filled_return_form(rng), rng), rng=rng).save(form)
+    answer = call("POST", "/v1/documents", orchestrator, files={"file": form.open("rb")}).json()
+    read = [field for field in answer["fields"] if field["value"] is not None]
+    say(f"6  A scanned return form is read: {form}")
+    for field in read:
+        print(f"  {field['name']:<16} {field['value']!s:<34} confidence {field['confidence']:.2f}")
+
+    body = request_from({field["name"]: field["value"] for field in read}, answer["id"])
+    recommendation = call("POST", "/v1/recommendations", orchestrator, json=body).json()
+    say("7  The return line is triaged")
+    show(recommendation)
+
+    approval = recommendation["approvals"][0]
+    path = f"/v1/approvals/{approval['id']}"
+    etag = call("GET", path, supervisor).headers["ETag"]
+    vote = {"vote": "approve", "comment": "seen with the customer"}
+    mine = call("POST", f"{path}/votes", orchestrator, json=vote, headers={"If-Match": etag})
+    theirs = call("POST", f"{path}/votes", supervisor, json=vote, headers={"If-Match": etag})
+    say(
+        "8  Held back by policy until a second person approves",
+        f"the requester tries    {mine.status_code} {mine.json().get('detail', '')}",
+        f"the supervisor votes   {theirs.status_code} {theirs.json()['status']}",
+        f"the recommendation is  {call('GET', '/v1/recommendations/' + recommendation['id'], auditor).json()['status']}",
+    )
+    plan = call("GET", "/v1/labor-plan?site=DAL1", planner).json()
+    verified = call("GET", "/v1/audit/verify", auditor).json()
+    say(
+        "9  What planners and auditors see",
+        f"first day of the labour plan: {json.dumps(plan['rows'][0])[:200]}",
+    )
+    print(f"  audit chain: {verified}")
+    say(
+        "Where to look",
+        f"API          {URL}/docs   (OpenAPI: {URL}/openapi.json)",
+        f"overview     {URL}/",
+        f"experiments  MLFLOW: .venv/bin/mlflow ui --backend-store-uri sqlite:///{HOME}/mlflow.sqlite",
+        f"keys         orchestrator {orchestrator}",
+        f"             supervisor   {supervisor}",
+    )
+
+
+def show(recommendation: dict[str, Any]) -> None:
+    """The parts of a recommendation that a person looks at first."""
+    disposition, fraud = recommendation["disposition"], recommendation["fraud"]
+    best = disposition["alternatives"][0]
+    print(f"  status       {recommendation['status']}")
+    print(f"  disposition  likely {disposition['likely']}, recommended {disposition['recommended']}")
+    print(f"  recovery     {best['expected_recovery']} ({best['p10']} to {best['p90']})")
+    print(f"  fraud        {fraud['score']:.3f} ({fraud['band']})")
+    print(f"  credit       {recommendation['credit']['recommended']}")
+    for rule in recommendation["guardrails"]:
+        print(f"  rule         {rule['id']} {rule['effect']}: {rule['sentence']}")
+
+
+def main() -> None:
+    """Show the whole job, then serve until Ctrl-C (DEMO_EXIT=1: stop)."""
+    world = HOME / "demo" / "world"
+    shutil.rmtree(HOME / "demo", ignore_errors=True)
+    world.mkdir(parents=True)
+    learn(world)
+    say("5  The service starts")
+    service = start()
+    try:
+        triage()
+        if os.environ.get("DEMO_EXIT") != "1":
+            say("Serving. Ctrl-C stops it.")
+            service.wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        stop(service)
+
+
+if __name__ == "__main__":
+    main()

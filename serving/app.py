@@ -1,0 +1,66 @@
+"""The FastAPI application of the contract: middleware, routers, lifespan."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving import errors, telemetry
+from serving.api import approvals, audit, documents, events, forecasts, policies, recommendations, reference
+from serving.runtime import Runtime
+from serving.settings import Settings
+from serving.web import pages
+
+DESCRIPTION = (
+    "Recoup recommends what should happen to a returned item, within policy and subject to approval. "
+    "It never posts a credit. Every POST that writes takes an `Idempotency-Key`; "
+    "refusals are `application/problem+json`."
+)
+ROUTERS = (recommendations, approvals, reference, events, documents, forecasts, policies, audit, pages)
+
+
+def create_app(settings: Settings, open_runtime: Callable[[Settings], Runtime]) -> FastAPI:
+    """The application; its runtime is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runtime = open_runtime(settings)
+        app.state.runtime = runtime
+        # Collections over the models' objects are what the slowest requests would wait for.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1_000)
+        yield
+        runtime.ledger.close()
+
+    app = FastAPI(
+        title="Recoup",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        responses={"default": {"model": errors.Problem, "description": "problem+json"}},
+    )
+    errors.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.add_api_route(
+        "/{path:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
+    )
+    app.add_middleware(telemetry.BodyLimit, limit=settings.body_limit, documents=settings.document_limit)
+    app.add_middleware(telemetry.Observe)
+    return app
+
+
+def _unknown(request: Request) -> Response:
+    # Without this route BentoML would answer unknown paths itself, in plain text.
+    for route in request.app.routes:
+        methods = getattr(route, "methods", None)
+        if methods and route.path != "/{path:path}" and route.path_regex.match(request.url.path):
+            raise HTTPException(405, "This path takes another method.", {"Allow": ", ".join(sorted(methods))})
+    raise HTTPException(404, "There is nothing at this path; /openapi.json lists what there is.")

@@ -1,0 +1,39 @@
+"""The BentoML service: the models' process, the mounted application, health, and nothing else."""
+
+from __future__ import annotations
+
+import bentoml
+
+from ledger.store import LedgerUnavailableError
+from serving.app import create_app
+from serving.runtime import open_runtime
+from serving.settings import Settings
+from serving.telemetry import configure_logs
+
+# BentoML wants its service at module level: here alone an import reads the environment.
+_settings = Settings()
+configure_logs(_settings.log_level)
+application = create_app(_settings, open_runtime)
+
+
+@bentoml.service(
+    name="recoup",
+    workers=_settings.workers,
+    traffic={"timeout": 120},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+@bentoml.asgi_app(application, path="/")
+class Recoup:
+    """Triage and forecasting of returns; the contract lives in the mounted application."""
+
+    def __is_ready__(self) -> bool:
+        """Ready means: models loaded or allowed to be missing, ledger reachable, policy valid."""
+        runtime = getattr(application.state, "runtime", None)
+        if runtime is None or (runtime.champions.degraded and runtime.settings.without_models == "refuse"):
+            return False
+        try:
+            runtime.ledger.ping()
+        except LedgerUnavailableError:
+            return False
+        return True
