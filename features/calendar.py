@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from calendar import month_abbr
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ DAY = np.timedelta64(1, "D")
 EPOCH_WEEKDAY = 3
 DAYS_FROM_CHRISTMAS = 7  # 1969-12-25 to 1970-01-01
 DAYS_PER_YEAR = 365.2425
+MONTHS: Final = frozenset(name.lower() for name in month_abbr if name)
+MOSTLY: Final = 0.9
 
 
 def days(later: Times, earlier: Times) -> Numbers:
@@ -45,3 +48,10 @@ def days_since_christmas(times: Times) -> Numbers:
 def within(times: Times, *, start: Times | Any, end: Times | Any) -> npt.NDArray[np.bool_]:
     """Tell which times lie in the half-open window [start, end); a missing bound or time is outside."""
     return np.asarray((times >= start) & (times < end))
+
+
+def names_months(values: npt.NDArray[Any]) -> bool:
+    """Tell whether nearly all the distinct values are names of months: a calendar in disguise."""
+    distinct = {value for value in values if value is not None}
+    months = sum(isinstance(value, str) and value[:3].lower() in MONTHS for value in distinct)
+    return bool(distinct) and months >= MOSTLY * len(distinct)

@@ -97,9 +97,13 @@ def take(table: Table, index: npt.NDArray[Any]) -> Table:
 
 
 def number(table: Table, name: str) -> npt.NDArray[np.float64]:
-    """Return a number column as float64; one that the table lacks is all missing."""
+    """Return a number column as float64; missing where the table lacks it or holds what is no number."""
     values = table.get(name)
-    return np.full(rows(table), np.nan) if values is None else values.astype(np.float64, copy=False)
+    if values is None:
+        return np.full(rows(table), np.nan)
+    if values.dtype == object:  # a service's request may hold text where training had a number
+        return np.array([value if isinstance(value, int | float) else np.nan for value in values], np.float64)
+    return values
 
 
 def time(table: Table, name: str) -> npt.NDArray[np.datetime64]:
