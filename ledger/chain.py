@@ -1,0 +1,260 @@
+"""The hash chain: what an entry is, how it is linked, how rows are witnessed; and the ledger's refusals.
+
+An entry's hash is SHA-256 over its RFC 8785 canonical JSON, the previous hash included, so that no entry can
+be changed, dropped, added or moved without breaking all that follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import rfc8785
+from sqlalchemy import Connection, Row, Select, Table, insert, select, update
+
+from features.returns import BadInputError, RecoupError
+from ledger.columns import Json, Utc, json_text
+from ledger.schema import chain_head, entries
+
+GENESIS: Final = "sha256:" + "0" * 64
+ACTOR: Final = re.compile(r"[a-z][a-z0-9_]*:\S{1,200}")
+
+
+class LedgerUnavailableError(RecoupError):
+    """The database is gone, locked past its deadline or full; nothing was written."""
+
+    status = 503
+    code = "ledger_unavailable"
+    hint = "Nothing was written: send the same request again, with the same idempotency key."
+    retry_after = 2  # seconds
+
+
+class ConflictError(RecoupError):
+    """What was asked for contradicts what the ledger already holds."""
+
+    status = 409
+    code = "conflict"
+    hint = "Read the record again and decide on what it says now."
+
+
+class DuplicateBusinessKeyError(ConflictError):
+    """The return line already has a recommendation at this stage."""
+
+    code = "duplicate_business_key"
+    hint = "Read the recommendation that is there, or name it in `revises`."
+
+
+class IdempotencyInFlightError(ConflictError):
+    """Another request with the same idempotency key was answered at the same moment."""
+
+    code = "idempotency_in_flight"
+    hint = "Send the same request again to get the stored answer."
+
+
+class NotInLedgerError(RecoupError):
+    """The ledger holds no such record."""
+
+    status = 404
+    code = "not_found"
+    hint = "Check the id."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One link of the chain; `at` is ISO text in UTC with microseconds, `body` holds no floats."""
+
+    seq: int
+    at: str
+    actor: str
+    kind: str
+    subject: str
+    body: Mapping[str, Any]
+    previous: str
+    hash: str
+
+    @classmethod
+    def after(cls, head: Head, content: Mapping[str, Any]) -> Entry:
+        """Link `content` (at, actor, kind, subject, body) behind `head`."""
+        linked = {**content, "seq": head.seq + 1, "previous": head.hash}
+        return cls(**linked, hash=digest(linked))
+
+    @property
+    def canonical(self) -> bytes:
+        """The entry as RFC 8785 canonical JSON: the only spelling that a dump accepts."""
+        return canonical(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: how many entries, and the hash of the last."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+    def advanced(self, entry: Entry) -> Head:
+        """Return the head behind `entry`.
+
+        Raises
+        ------
+        BrokenChainError
+            If `entry` does not follow from this head, or its hash is not that of its content.
+        """
+        if entry.seq != self.seq + 1:
+            raise BrokenChainError(f"entry {self.seq + 1} is missing: entry {entry.seq} stands in its place.")
+        if entry.previous != self.hash:
+            raise BrokenChainError(f"entry {entry.seq} does not continue the entry before it.")
+        content = {name: value for name, value in asdict(entry).items() if name != "hash"}
+        if digest(content) != entry.hash:
+            raise BrokenChainError(f"entry {entry.seq} was changed: its hash is not that of its content.")
+        return Head(entry.seq, entry.hash)
+
+
+class BrokenChainError(RecoupError):
+    """The chain, or a row that it witnesses, is not what was written."""
+
+    status = 500
+    code = "broken_chain"
+    hint = "Compare with the last dump that verified."
+
+
+def canonical(value: Any) -> bytes:
+    """Return RFC 8785 canonical JSON; refuse what has no canonical form."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise BadInputError(f"the ledger cannot keep this value exactly: {error}.") from error
+
+
+def digest(value: Any) -> str:
+    """Return `sha256:` and the hash of the canonical JSON of `value`."""
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
+
+
+def iso(at: datetime) -> str:
+    """Return the one spelling of a moment: UTC, six decimals, Z."""
+    if at.tzinfo is None:
+        raise BadInputError("the ledger needs a time with its zone; add one such as Z.")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def row_digest(table: Table, values: Mapping[str, Any]) -> str:
+    """Return the digest of one history row, the same before it is written and after it is read."""
+    row = {
+        column.name: _plain(values.get(column.name), column.type)
+        for column in table.c
+        if column.name != "seq"
+    }
+    # Text, whole numbers, flags and null only: here json's sorted output is RFC 8785's, three times as fast.
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise BadInputError(
+            "a text holds half a character (a lone surrogate); send valid Unicode."
+        ) from error
+
+
+def _plain(value: Any, kind: object) -> str | int | bool | None:
+    if isinstance(kind, Json):
+        return json_text(value)
+    if isinstance(kind, Utc) and value is not None:
+        return iso(value)
+    return repr(value) if isinstance(value, float) else value
+
+
+class Chained:
+    """One transaction: reads, and appends that are linked as they come and written at its end.
+
+    Parameters
+    ----------
+    connection : Connection
+        Inside a database transaction that the caller ends.
+    head : Head or None
+        The end of the chain, its row locked; None for a transaction that only reads.
+    """
+
+    def __init__(self, connection: Connection, head: Head | None) -> None:
+        self._connection = connection
+        self._head = head
+        self._pending: list[Entry] = []
+
+    def append(self, kind: str, *, subject: str, actor: str, at: datetime, body: Mapping[str, Any]) -> Entry:
+        """Append one entry to the chain.
+
+        Raises
+        ------
+        BadInputError
+            If the actor is no `kind:subject`, the body holds a float or the time has no zone.
+        """
+        if self._head is None:
+            raise ConflictError("this transaction only reads; open ledger.write() to append.")
+        if not ACTOR.fullmatch(actor):
+            raise BadInputError(f"'{actor[:40]}' names no actor; write kind:subject such as emp:4.")
+        _refuse_floats(body)
+        content = {"at": iso(at), "actor": actor, "kind": kind, "subject": subject, "body": dict(body)}
+        entry = Entry.after(self._head, content)
+        self._head = Head(entry.seq, entry.hash)
+        self._pending.append(entry)
+        return entry
+
+    def flush(self) -> None:
+        """Write the entries appended so far and move the head; the transaction's end does it too."""
+        if self._head is None or not self._pending:
+            return
+        rows = [{**asdict(entry), "body": canonical(entry.body).decode()} for entry in self._pending]
+        self._connection.execute(insert(entries), rows)
+        self._connection.execute(update(chain_head).values(seq=self._head.seq, hash=self._head.hash))
+        self._pending.clear()
+
+    def _record(
+        self, table: Table, values: Mapping[str, Any], *, kind: str, subject: str, **facts: Any
+    ) -> int:
+        """Write one history row and the entry that witnesses it; return their `seq`.
+
+        `facts` are what a reader of the audit trail should see without opening the row.
+        """
+        body = {"table": table.name, "row": row_digest(table, values), **facts}
+        entry = self.append(kind, subject=subject, actor=values["actor"], at=values["at"], body=body)
+        self._connection.execute(insert(table), {**values, "seq": entry.seq})
+        return entry.seq
+
+    def _all(self, query: Select[Any]) -> list[Mapping[str, Any]]:
+        return [_mapping(row) for row in self._connection.execute(query)]
+
+    def _first(self, query: Select[Any]) -> Mapping[str, Any] | None:
+        row = self._connection.execute(query).first()
+        return None if row is None else _mapping(row)
+
+
+def _mapping(row: Row[Any]) -> Mapping[str, Any]:
+    return row._asdict()
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise BadInputError("the chain holds no floats; write a score as decimal text.")
+    if isinstance(value, Mapping):
+        for part in value.values():
+            _refuse_floats(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _refuse_floats(part)
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Read an entry from its row, refusing a body that is not in canonical form."""
+    body = json.loads(row["body"])
+    if canonical(body).decode() != row["body"]:
+        raise BrokenChainError(f"entry {row['seq']} was changed: its body is not canonical.")
+    return Entry(**{**row, "body": body})
+
+
+def locked_head(connection: Connection) -> Head:
+    """Lock the chain's one head row until the transaction ends, and read it."""
+    row = connection.execute(select(chain_head.c.seq, chain_head.c.hash).with_for_update()).one()
+    return Head(row.seq, row.hash)

@@ -1,0 +1,237 @@
+"""Evidence about return lines: lifecycle events, outcomes, documents and corrections of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, select
+
+from features.events import Event, EventType
+from features.returns import Money
+from ledger.chain import NotInLedgerError
+from ledger.history import Histories
+from ledger.schema import corrections, documents, events, lines, outcomes
+
+FRAUD_VERDICTS: Final = {EventType.FRAUD_CONFIRMED: True, EventType.FRAUD_CLEARED: False}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a return in the end: the models' label."""
+
+    id: str
+    recommendation_id: str
+    return_line_id: str
+    disposition: str
+    recovered: Money | None
+    minutes: float | None
+    fraud_confirmed: bool | None
+    reason_code: str | None
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that came in and what was read from it; `path` is where its bytes lie."""
+
+    id: str
+    digest: str
+    kind: str
+    path: str
+    body: Mapping[str, Any]
+    actor: str
+    at: datetime
+    return_line_id: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person changed in what was read from a document."""
+
+    id: str
+    document_id: str
+    body: Mapping[str, Any]
+    actor: str
+    at: datetime
+
+
+class Evidence(Histories):
+    """The part of a transaction that writes and reads evidence."""
+
+    def add_event(self, event: Event, *, actor: str) -> bool:
+        """Record an event; False, and nothing written, when (source, id) came before.
+
+        A fraud verdict also becomes the line's label, known from the moment the event was recorded.
+        """
+        return self.add_events([event], actor=actor)[0]
+
+    def add_events(self, batch: Sequence[Event], *, actor: str) -> tuple[bool, ...]:
+        """Record events in one go; say for each whether it was new."""
+        seen = self._seen(batch)
+        new = []
+        for event in batch:
+            new.append((event.source, event.id) not in seen)
+            seen.add((event.source, event.id))
+            if new[-1]:
+                self._add(event, actor)
+        return tuple(new)
+
+    def _seen(self, batch: Sequence[Event]) -> set[tuple[str, str]]:
+        ids = {event.id for event in batch}
+        sources = {event.source for event in batch}
+        query = select(events.c.source, events.c.id).where(events.c.source.in_(sources), events.c.id.in_(ids))
+        return {(row["source"], row["id"]) for row in self._all(query)}
+
+    def _add(self, event: Event, actor: str) -> None:
+        values = {**asdict(event), "at": event.recorded_at, "actor": actor}
+        del values["recorded_at"]
+        self._record(
+            events,
+            values,
+            kind="event",
+            subject=event.subject,
+            id=event.id,
+            source=event.source,
+            type=str(event.type),
+        )
+        if event.type in FRAUD_VERDICTS:
+            self.add_fraud_label(
+                event.subject,
+                confirmed=FRAUD_VERDICTS[event.type],
+                known_at=event.recorded_at,
+                actor=actor,
+                at=event.recorded_at,
+            )
+
+    def events(self, subject: str) -> tuple[Event, ...]:
+        """Return what happened to a return line, in the order in which it happened."""
+        query = _events().where(events.c.subject == subject)
+        return tuple(map(_event, self._all(query.order_by(events.c.time, events.c.seq))))
+
+    def events_between(
+        self, start: datetime, end: datetime, *, types: Collection[str] = (), site: str | None = None
+    ) -> tuple[Event, ...]:
+        """Return what happened from `start` up to `end`, of some types and at one site if asked."""
+        query = _events().where(events.c.time >= start, events.c.time < end)
+        # Naming the types lets the index on (type, time) answer.
+        query = query.where(events.c.type.in_(types or tuple(EventType)))
+        if site is not None:
+            query = query.join(lines, lines.c.return_line_id == events.c.subject).where(lines.c.site == site)
+        return tuple(map(_event, self._all(query.order_by(events.c.time, events.c.seq))))
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Record what became of a return; a fraud verdict in it becomes the line's label."""
+        money = outcome.recovered
+        values = {name: value for name, value in asdict(outcome).items() if name in outcomes.c}
+        values |= {
+            "recovered_minor": money.minor if money else None,
+            "currency": money.currency if money else None,
+        }
+        self._record(
+            outcomes,
+            values,
+            kind="outcome",
+            subject=outcome.return_line_id,
+            id=outcome.id,
+            disposition=str(outcome.disposition),
+        )
+        if outcome.fraud_confirmed is not None:
+            self.add_fraud_label(
+                outcome.return_line_id,
+                confirmed=outcome.fraud_confirmed,
+                known_at=outcome.at,
+                actor=outcome.actor,
+                at=outcome.at,
+            )
+
+    def outcomes(
+        self, *, return_line_id: str | None = None, after: str | None = None, limit: int = 1000
+    ) -> tuple[Outcome, ...]:
+        """Return outcomes in the order they came in; `after` is the last id of the page before."""
+        query = select(outcomes).order_by(outcomes.c.seq).limit(limit)
+        if return_line_id is not None:
+            query = query.where(outcomes.c.return_line_id == return_line_id)
+        if after is not None:
+            query = query.where(
+                outcomes.c.seq > select(outcomes.c.seq).where(outcomes.c.id == after).scalar_subquery()
+            )
+        return tuple(map(_outcome, self._all(query)))
+
+    def add_document(self, document: Document) -> None:
+        """Record a document and what was read from it."""
+        self._record(
+            documents,
+            asdict(document),
+            kind="document.read",
+            subject=document.return_line_id or document.id,
+            id=document.id,
+            content=document.digest,
+        )
+
+    def document(self, document_id: str) -> Document:
+        """Return one document as first read.
+
+        Raises
+        ------
+        NotInLedgerError
+            If there is none.
+        """
+        found = self.documents_of([document_id])
+        if not found:
+            raise NotInLedgerError(f"there is no document {document_id}.")
+        return found[0]
+
+    def documents_of(self, ids: Collection[str]) -> tuple[Document, ...]:
+        """Return the documents that exist among `ids`, in one read, oldest first."""
+        return self._documents(documents.c.id.in_(ids))
+
+    def documents_about(self, return_line_id: str) -> tuple[Document, ...]:
+        """Return the documents of a return line, oldest first."""
+        return self._documents(documents.c.return_line_id == return_line_id)
+
+    def _documents(self, condition: Any) -> tuple[Document, ...]:
+        query = select(*(documents.c[name] for name in Document.__dataclass_fields__)).where(condition)
+        return tuple(Document(**row) for row in self._all(query.order_by(documents.c.seq)))
+
+    def add_correction(self, correction: Correction) -> None:
+        """Record what a person corrected; what was read first stays beside it.
+
+        Raises
+        ------
+        NotInLedgerError
+            If there is no such document.
+        """
+        document = self.document(correction.document_id)
+        self._record(
+            corrections,
+            asdict(correction),
+            kind="document.corrected",
+            subject=document.return_line_id or document.id,
+            document=document.id,
+        )
+
+    def corrections(self, document_id: str) -> tuple[Correction, ...]:
+        """Return the corrections of a document, in order."""
+        query = select(*(corrections.c[name] for name in Correction.__dataclass_fields__))
+        query = query.where(corrections.c.document_id == document_id).order_by(corrections.c.seq)
+        return tuple(Correction(**row) for row in self._all(query))
+
+
+def _events() -> Select[Any]:
+    return select(events)
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    names = ("id", "source", "subject", "time", "data")
+    return Event(**{name: row[name] for name in names}, type=EventType(row["type"]), recorded_at=row["at"])
+
+
+def _outcome(row: Mapping[str, Any]) -> Outcome:
+    names = [name for name in Outcome.__dataclass_fields__ if name != "recovered"]
+    recovered = Money(row["recovered_minor"], row["currency"]) if row["currency"] else None
+    return Outcome(**{name: row[name] for name in names}, recovered=recovered)

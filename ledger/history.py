@@ -1,0 +1,318 @@
+"""What the ledger knows of the past: the history features and the facts that policies ask for.
+
+The figures are those of `features.history.AGGREGATES`, here from the ledger's own rows: lines requested
+strictly before the moment asked about, labels only once known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from features.history import AGGREGATES, ENTITIES, MINOR_UNITS, Aggregate
+from features.returns import Money
+from ledger.chain import Chained
+from ledger.columns import Utc
+from ledger.schema import fraud_labels, fraud_marks, hourly, lines, standing
+
+BY_HOUR: Final = ("product", "supplier", "site")  # a customer has too few lines to be worth sums
+COUNTED: Final = {"count": "count", "quantity": "quantity", "credit": "hundredths"}
+GIVES_NOTHING: Final = ("denied", "rejected", "expired", "recalled")
+DAYS_OF_STRUCTURING: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One return line as first known."""
+
+    return_line_id: str
+    customer_id: str
+    sku: str
+    site: str
+    region: str
+    family: str
+    requested_at: datetime
+    quantity: int
+    requested: Money
+    supplier_id: str | None = None
+    order_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """What the ledger holds against a request; the line asked about is left out. Money in minor units.
+
+    Parameters
+    ----------
+    already_returned : int
+        Units of the same sale line (order and SKU) on other return lines that were not refused.
+    credit_already_given : int
+        Credits recommended on them.
+    credits_30d, requests_30d : int and tuple of int
+        The customer's credits, and the amounts that the customer asked for, of the last 30 days.
+    kept_this_year, kept_this_year_minor : int
+        The customer's credits without return since 1 January: how many, and how much.
+    """
+
+    already_returned: int
+    credit_already_given: int
+    credits_30d: int
+    kept_this_year: int
+    kept_this_year_minor: int
+    requests_30d: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How many units of a family were asked back in a region on a day."""
+
+    region: str
+    family: str
+    day: date
+    quantity: int
+    lines: int
+
+
+class Histories(Chained):
+    """The part of a transaction that knows lines, labels and what they add up to."""
+
+    def add_line(self, line: Line, *, actor: str, at: datetime) -> bool:
+        """Record a return line; False, and nothing written, when it is already known."""
+        known = select(lines.c.seq).where(lines.c.return_line_id == line.return_line_id)
+        if self._first(known) is not None:
+            return False
+        values = {**asdict(line), "actor": actor, "at": at, "hundredths": _hundredths(line.requested)}
+        values |= {"requested_minor": line.requested.minor, "currency": line.requested.currency}
+        del values["requested"]
+        self._record(lines, values, kind="line.known", subject=line.return_line_id)
+        self._sum_up(line, values["hundredths"])
+        for label in self._all(
+            select(fraud_labels).where(fraud_labels.c.return_line_id == line.return_line_id)
+        ):
+            self._mark(label)
+        return True
+
+    def add_lines(self, many: Iterable[Line], *, actor: str, at: datetime) -> int:
+        """Record return lines from elsewhere, such as years of history; return how many were new."""
+        return sum(self.add_line(line, actor=actor, at=at) for line in many)
+
+    def add_fraud_label(
+        self, return_line_id: str, *, confirmed: bool, known_at: datetime, actor: str, at: datetime
+    ) -> None:
+        """Record that a line's fraud was confirmed or cleared; the label last known counts."""
+        values = {"return_line_id": return_line_id, "confirmed": confirmed, "known_at": known_at}
+        values |= {"actor": actor, "at": at}
+        seq = self._record(
+            fraud_labels, values, kind="fraud.label", subject=return_line_id, confirmed=confirmed
+        )
+        self._mark({**values, "seq": seq})
+
+    def history(
+        self,
+        *,
+        customer_id: str | None,
+        sku: str | None,
+        supplier_id: str | None,
+        site: str | None,
+        as_of: datetime,
+    ) -> dict[str, float]:
+        """Return every figure of `AGGREGATES` known just before `as_of`; NaN for a missing entity."""
+        ids = {"customer": customer_id, "product": sku, "supplier": supplier_id, "site": site}
+        row = self._connection.execute(_figures(), _moments(as_of) | ids).one()
+        return {
+            aggregate.name: _value(aggregate, figure, missing=ids[aggregate.entity] is None)
+            for aggregate, figure in zip(AGGREGATES, row, strict=True)
+        }
+
+    def policy_facts(self, line: Line, *, as_of: datetime) -> PolicyFacts:
+        """Return what policies ask of the past of the line's sale and customer, in the currency asked for."""
+        since = as_of - timedelta(days=DAYS_OF_STRUCTURING)
+        asked = _past(line).where(
+            standing.c.customer_id == line.customer_id, standing.c.requested_at >= since
+        )
+        requests = self._connection.execute(
+            asked.with_only_columns(standing.c.requested_minor).order_by(standing.c.requested_at)
+        )
+        sums = self._connection.execute(
+            _sums(line, since=since, year=datetime(as_of.year, 1, 1, tzinfo=UTC))
+        ).one()
+        # PostgreSQL adds 64-bit numbers up to a Decimal.
+        whole = {name: int(total) for name, total in sums._asdict().items()}
+        return PolicyFacts(**whole, requests_30d=tuple(requests.scalars()))
+
+    def volumes(self, start: datetime, end: datetime) -> tuple[Volume, ...]:
+        """Return what was asked back from `start` up to `end`, by region, family and UTC day."""
+        # A day as ISO text: the two databases' dates have different types.
+        day = func.substr(cast(lines.c.requested_at, Text), 1, 10)
+        query = (
+            select(
+                lines.c.region,
+                lines.c.family,
+                day.label("day"),
+                func.sum(lines.c.quantity).label("quantity"),
+                func.count().label("lines"),
+            )
+            .where(lines.c.requested_at >= start, lines.c.requested_at < end)
+            .group_by(lines.c.region, lines.c.family, "day")
+            .order_by("day", lines.c.region, lines.c.family)
+        )
+        return tuple(
+            Volume(**{**row, "quantity": int(row["quantity"]), "day": date.fromisoformat(row["day"])})
+            for row in self._all(query)
+        )
+
+    def _sum_up(self, line: Line, hundredths: int) -> None:
+        """Add a line to the sums of its hour."""
+        hour = _hour(line.requested_at)
+        for entity in BY_HOUR:
+            entity_id = getattr(line, ENTITIES[entity])
+            if entity_id is None:
+                continue
+            own = (hourly.c.entity == entity) & (hourly.c.entity_id == entity_id) & (hourly.c.hour == hour)
+            added = {"count": 1, "quantity": line.quantity, "hundredths": hundredths}
+            grown = (
+                update(hourly).where(own).values({name: hourly.c[name] + by for name, by in added.items()})
+            )
+            if self._connection.execute(grown).rowcount == 0:
+                self._connection.execute(
+                    insert(hourly).values(entity=entity, entity_id=entity_id, hour=hour, **added)
+                )
+
+    def _mark(self, label: Mapping[str, Any]) -> None:
+        """Put a label beside its line, once both are known."""
+        line = self._first(select(lines).where(lines.c.return_line_id == label["return_line_id"]))
+        if line is None:
+            return
+        values = {name: label[name] for name in ("seq", "return_line_id", "confirmed", "known_at")}
+        values |= {column: line[column] for column in ENTITIES.values()}
+        # As in features.history: a verdict cannot count before the line itself does.
+        values["counted_from"] = max(label["known_at"], line["requested_at"])
+        self._connection.execute(insert(fraud_marks).values(values))
+
+
+def _hundredths(requested: Money) -> int:
+    """Return the amount in hundredths of the major unit, in which the features add up all currencies."""
+    return int((Decimal(requested.text) * MINOR_UNITS).to_integral_value(ROUND_HALF_EVEN))
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _moments(as_of: datetime) -> dict[str, datetime]:
+    """Return the parameters of `_figures`: the start of every window, and both ends in whole hours."""
+    moments = {"as_of": as_of, "last_hour": _hour(as_of)}
+    for days in {aggregate.window_days for aggregate in AGGREGATES if aggregate.window_days}:
+        start = as_of - timedelta(days=days)
+        moments[f"from_{days}"] = start
+        # The hour that the window cuts is read line by line, whole hours from their sums.
+        moments[f"first_hour_{days}"] = _hour(start) + timedelta(hours=1)
+    return moments
+
+
+def _value(aggregate: Aggregate, figure: Any, *, missing: bool) -> float:
+    if missing:
+        return math.nan
+    return int(figure) / (MINOR_UNITS if aggregate.value == "credit" else 1)
+
+
+@cache
+def _figures() -> Select[Any]:
+    """Return the one statement that reads every aggregate."""
+    return select(*(_figure(aggregate).label(aggregate.name) for aggregate in AGGREGATES))
+
+
+def _figure(aggregate: Aggregate) -> ColumnElement[Any]:
+    if aggregate.value == "fraud_confirmed":
+        return _frauds(aggregate)
+    start = _at(f"from_{aggregate.window_days}") if aggregate.window_days else None
+    if aggregate.entity not in BY_HOUR:
+        return _from_lines(aggregate, start, _at("as_of"))
+    first = _at(f"first_hour_{aggregate.window_days}") if aggregate.window_days else None
+    total = _from_hours(aggregate, first) + _from_lines(aggregate, _at("last_hour"), _at("as_of"))
+    return total if start is None else total + _from_lines(aggregate, start, first)
+
+
+def _from_lines(aggregate: Aggregate, start: Any, end: Any) -> ColumnElement[Any]:
+    amount = literal(1) if aggregate.value == "count" else lines.c[COUNTED[aggregate.value]]
+    query = select(func.coalesce(func.sum(amount), 0)).where(
+        lines.c[ENTITIES[aggregate.entity]] == bindparam(aggregate.entity), lines.c.requested_at < end
+    )
+    return (query if start is None else query.where(lines.c.requested_at >= start)).scalar_subquery()
+
+
+def _from_hours(aggregate: Aggregate, first: Any) -> ColumnElement[Any]:
+    query = select(func.coalesce(func.sum(hourly.c[COUNTED[aggregate.value]]), 0)).where(
+        hourly.c.entity == aggregate.entity,
+        hourly.c.entity_id == bindparam(aggregate.entity),
+        hourly.c.hour < _at("last_hour"),
+    )
+    return (query if first is None else query.where(hourly.c.hour >= first)).scalar_subquery()
+
+
+def _frauds(aggregate: Aggregate) -> ColumnElement[Any]:
+    mark, later = fraud_marks.c, fraud_marks.alias().c
+    # Of several labels of a line, the one last known before the moment counts.
+    newer = (later.known_at > mark.known_at) | ((later.known_at == mark.known_at) & (later.seq > mark.seq))
+    overruled = exists().where(
+        later.return_line_id == mark.return_line_id, later.known_at < _at("as_of"), newer
+    )
+    query = select(func.count()).where(
+        mark[ENTITIES[aggregate.entity]] == bindparam(aggregate.entity),
+        mark.counted_from < _at("as_of"),
+        mark.confirmed.is_(other=True),
+        ~overruled,
+    )
+    if aggregate.window_days:
+        query = query.where(mark.counted_from >= _at(f"from_{aggregate.window_days}"))
+    return query.scalar_subquery()
+
+
+def _at(name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=Utc())
+
+
+def _past(line: Line) -> Select[Any]:
+    """Select where the other lines stand, in the same currency."""
+    return select(standing).where(
+        standing.c.return_line_id != line.return_line_id, standing.c.currency == line.requested.currency
+    )
+
+
+def _sums(line: Line, *, since: datetime, year: datetime) -> Select[Any]:
+    """Return the statement that adds up `PolicyFacts`, but for the list of requests."""
+    granted = _past(line).where(standing.c.status.not_in(GIVES_NOTHING))
+    sale = granted.where(standing.c.order_number == line.order_number, standing.c.sku == line.sku)
+    given = granted.where(standing.c.customer_id == line.customer_id)
+    recent = given.where(standing.c.requested_at >= since)
+    kept = given.where(standing.c.requested_at >= year, standing.c.kept.is_(other=True))
+    return select(
+        _sum(sale, standing.c.quantity).label("already_returned"),
+        _sum(sale, standing.c.credit_minor).label("credit_already_given"),
+        _sum(recent, standing.c.credit_minor).label("credits_30d"),
+        kept.with_only_columns(func.count()).scalar_subquery().label("kept_this_year"),
+        _sum(kept, standing.c.credit_minor).label("kept_this_year_minor"),
+    )
+
+
+def _sum(rows: Select[Any], amount: ColumnElement[Any]) -> ColumnElement[Any]:
+    return rows.with_only_columns(func.coalesce(func.sum(amount), 0)).scalar_subquery()

@@ -1,0 +1,314 @@
+"""Recommendations: issued once for a return line and stage, never changed, only followed by statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.sql import Select
+
+from features.returns import CreditAction, Money
+from ledger.chain import ConflictError, DuplicateBusinessKeyError, NotInLedgerError
+from ledger.history import Histories, Line
+from ledger.schema import recommendation_state, recommendation_statuses, recommendations, standing
+
+SUPERSEDED: Final = "superseded"
+LINE_FIELDS: Final = (
+    "customer_id",
+    "sku",
+    "supplier_id",
+    "site",
+    "region",
+    "family",
+    "order_number",
+    "requested_at",
+)
+
+OWN_FIELDS: Final = (
+    *(
+        "id",
+        "stage",
+        "status",
+        "action",
+        "requested_by",
+        "facts",
+        "request",
+        "body",
+        "payload_digest",
+        "digest",
+    ),
+    *("policy_digest", "supersedes", "actor"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One recommendation as issued; `status` is what holds now when read, what was issued when added.
+
+    Parameters
+    ----------
+    line : Line
+        The return line as this recommendation knew it; `line.requested` is the credit asked for.
+    amount : Money
+        The credit recommended, after caps.
+    related : tuple of str
+        Actors who requested, received, inspected or changed the facts: they may not approve.
+    request, body : mapping
+        What was asked and what was answered, as JSON.
+    """
+
+    id: str
+    line: Line
+    stage: str
+    status: str
+    amount: Money
+    requested_by: str
+    created_at: datetime
+    actor: str
+    payload_digest: str
+    digest: str
+    policy_digest: str
+    action: str = CreditAction.FULL_CREDIT
+    related: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    supersedes: str | None = None
+    is_current: bool = True
+
+    @property
+    def return_line_id(self) -> str:
+        """The return line."""
+        return self.line.return_line_id
+
+    @property
+    def site(self) -> str:
+        """The site of the return line."""
+        return self.line.site
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """One status that a recommendation took on."""
+
+    recommendation_id: str
+    status: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+class Recommendations(Histories):
+    """The part of a transaction that writes and reads recommendations."""
+
+    def add_recommendation(self, recommendation: Recommendation) -> None:
+        """Record a recommendation, its line if new, and end the one that it supersedes.
+
+        Raises
+        ------
+        DuplicateBusinessKeyError
+            If the line has a current recommendation at this stage which is not the one superseded.
+        NotInLedgerError
+            If it supersedes a recommendation that is not there.
+        """
+        new = recommendation
+        if new.supersedes is not None:
+            self._supersede(new)
+        there = self.current(new.return_line_id, new.stage)
+        if there is not None:
+            raise DuplicateBusinessKeyError(
+                f"return line {new.return_line_id} already has {there.id} at stage {new.stage}."
+            )
+        self.add_line(new.line, actor=new.actor, at=new.created_at)
+        seq = self._record(
+            recommendations,
+            _values(new),
+            kind="recommendation.issued",
+            subject=new.return_line_id,
+            id=new.id,
+            stage=str(new.stage),
+            status=str(new.status),
+            amount=new.amount.text,
+            currency=new.amount.currency,
+            digest=new.digest,
+        )
+        self._connection.execute(
+            insert(recommendation_state).values(
+                recommendation_id=new.id,
+                seq=seq,
+                return_line_id=new.return_line_id,
+                stage=new.stage,
+                status=new.status,
+                site=new.site,
+                is_current=True,
+            )
+        )
+        self._stand(new)
+
+    def _supersede(self, new: Recommendation) -> None:
+        assert new.supersedes is not None
+        old = self.recommendation(new.supersedes)
+        if old.return_line_id != new.return_line_id:
+            raise ConflictError(
+                f"{old.id} is about return line {old.return_line_id}, not {new.return_line_id}."
+            )
+        if old.status == SUPERSEDED:
+            raise ConflictError(f"recommendation {old.id} was superseded already; revise its successor.")
+        self.set_status(old.id, SUPERSEDED, actor=new.actor, at=new.created_at, reason=f"by {new.id}")
+        # A later stage ends the earlier recommendation, which stays its own stage's answer.
+        if old.stage == new.stage:
+            state = recommendation_state
+            self._connection.execute(
+                update(state).where(state.c.recommendation_id == old.id).values(is_current=False)
+            )
+
+    def _stand(self, new: Recommendation) -> None:
+        values = {
+            "recommendation_id": new.id,
+            "status": new.status,
+            "customer_id": new.line.customer_id,
+            "sku": new.line.sku,
+            "order_number": new.line.order_number,
+            "requested_at": new.line.requested_at,
+            "quantity": new.line.quantity,
+            "requested_minor": new.line.requested.minor,
+            "credit_minor": new.amount.minor,
+            "currency": new.amount.currency,
+            "kept": new.action == CreditAction.CREDIT_WITHOUT_RETURN,
+        }
+        mine = standing.c.return_line_id == new.return_line_id
+        if self._connection.execute(update(standing).where(mine).values(values)).rowcount == 0:
+            self._connection.execute(insert(standing).values(return_line_id=new.return_line_id, **values))
+
+    def set_status(
+        self, recommendation_id: str, status: str, *, actor: str, at: datetime, reason: str = ""
+    ) -> None:
+        """Record that a recommendation took on a status.
+
+        Raises
+        ------
+        NotInLedgerError
+            If there is no such recommendation.
+        ConflictError
+            If it was superseded: that is final.
+        """
+        state = recommendation_state
+        mine = state.c.recommendation_id == recommendation_id
+        now = self._first(select(state.c.status, state.c.return_line_id).where(mine).with_for_update())
+        if now is None:
+            raise NotInLedgerError(f"there is no recommendation {recommendation_id}.")
+        if now["status"] == SUPERSEDED:
+            raise ConflictError(f"recommendation {recommendation_id} was superseded; its status is final.")
+        self._record(
+            recommendation_statuses,
+            {
+                "recommendation_id": recommendation_id,
+                "status": status,
+                "reason": reason,
+                "actor": actor,
+                "at": at,
+            },
+            kind="recommendation.status",
+            subject=now["return_line_id"],
+            id=recommendation_id,
+            status=str(status),
+        )
+        self._connection.execute(update(state).where(mine).values(status=status))
+        stands = standing.c.recommendation_id == recommendation_id
+        self._connection.execute(update(standing).where(stands).values(status=status))
+
+    def recommendation(self, recommendation_id: str) -> Recommendation:
+        """Return one recommendation with its status of now.
+
+        Raises
+        ------
+        NotInLedgerError
+            If there is none.
+        """
+        row = self._first(_joined().where(recommendations.c.id == recommendation_id))
+        if row is None:
+            raise NotInLedgerError(f"there is no recommendation {recommendation_id}.")
+        return _read(row)
+
+    def recommendations_of(self, ids: Sequence[str]) -> dict[str, Recommendation]:
+        """Return the recommendations that exist among `ids`, in one read."""
+        rows = self._all(_joined().where(recommendations.c.id.in_(ids)))
+        return {row["id"]: _read(row) for row in rows}
+
+    def current(self, return_line_id: str, stage: str) -> Recommendation | None:
+        """Return the recommendation that answers for a line at a stage: the latest revision."""
+        state = recommendation_state.c
+        query = _joined().where(
+            state.return_line_id == return_line_id, state.stage == stage, state.is_current.is_(other=True)
+        )
+        row = self._first(query)
+        return None if row is None else _read(row)
+
+    def recommendations(
+        self,
+        *,
+        return_line_id: str | None = None,
+        status: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> tuple[Recommendation, ...]:
+        """Return recommendations oldest first, of one line or status; `after` is the last id of a page."""
+        state = recommendation_state.c
+        query = _joined().order_by(state.seq).limit(limit)
+        if return_line_id is not None:
+            query = query.where(state.return_line_id == return_line_id)
+        if status is not None:
+            query = query.where(state.status == status)
+        if after is not None:
+            last = select(recommendations.c.seq).where(recommendations.c.id == after).scalar_subquery()
+            query = query.where(state.seq > last)
+        return tuple(map(_read, self._all(query)))
+
+    def statuses(self, recommendation_id: str) -> tuple[StatusChange, ...]:
+        """Return the statuses that a recommendation took on after it was issued, oldest first."""
+        table = recommendation_statuses.c
+        query = select(table.recommendation_id, table.status, table.reason, table.actor, table.at)
+        rows = self._all(query.where(table.recommendation_id == recommendation_id).order_by(table.seq))
+        return tuple(StatusChange(**row) for row in rows)
+
+
+def _joined() -> Select[Any]:
+    state = recommendation_state
+    return select(recommendations, state.c.status.label("status_now"), state.c.is_current).join(
+        state, state.c.recommendation_id == recommendations.c.id
+    )
+
+
+def _values(new: Recommendation) -> dict[str, Any]:
+    """Return the row of a recommendation."""
+    line = asdict(new.line)
+    money = {"requested_minor": new.line.requested.minor, "currency": new.line.requested.currency}
+    own = {name: getattr(new, name) for name in OWN_FIELDS}
+    return {
+        **{name: line[name] for name in (*LINE_FIELDS, "quantity", "return_line_id")},
+        **own,
+        **money,
+        "amount_minor": new.amount.minor,
+        "related": list(new.related),
+        "at": new.created_at,
+    }
+
+
+def _read(row: Mapping[str, Any]) -> Recommendation:
+    currency = row["currency"]
+    line = Line(
+        **{name: row[name] for name in (*LINE_FIELDS, "quantity", "return_line_id")},
+        requested=Money(row["requested_minor"], currency),
+    )
+    own = {name: row[name] for name in OWN_FIELDS}
+    return Recommendation(
+        **{**own, "status": row["status_now"]},
+        line=line,
+        amount=Money(row["amount_minor"], currency),
+        created_at=row["at"],
+        related=tuple(row["related"]),
+        is_current=row["is_current"],
+    )

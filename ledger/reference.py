@@ -1,0 +1,185 @@
+"""Registers of what has versions: master data from ERP and WMS, policies and which was active, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from ledger.chain import Chained, ConflictError, NotInLedgerError
+from ledger.schema import key_revocations, keys, policies, policy_activations, reference
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One version of a contract, supplier, site, recall, product or other registered thing."""
+
+    kind: str
+    id: str
+    version: int
+    body: Mapping[str, Any]
+    at: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy set, named by its digest."""
+
+    digest: str
+    content: Any
+    at: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key: the ledger keeps only its hash."""
+
+    hash: str
+    role: str
+    subject: str
+    sites: tuple[str, ...]
+    expires_at: datetime | None
+    at: datetime
+    actor: str
+    revoked_at: datetime | None = None
+
+    def is_good(self, at: datetime) -> bool:
+        """Say whether the key opens anything at `at`."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+
+class Registers(Chained):
+    """The part of a transaction that writes and reads registers."""
+
+    def put_reference(
+        self, kind: str, reference_id: str, *, body: Mapping[str, Any], actor: str, at: datetime
+    ) -> Reference:
+        """Append the next version of a registered thing; an unchanged body appends none."""
+        last = self.reference(kind, reference_id)
+        if last is not None and last.body == body:
+            return last
+        new = Reference(kind, reference_id, last.version + 1 if last else 1, dict(body), at, actor)
+        values = {name: getattr(new, name) for name in Reference.__dataclass_fields__}
+        self._record(
+            reference,
+            values,
+            kind=f"reference.{kind}",
+            subject=reference_id,
+            id=reference_id,
+            version=new.version,
+        )
+        return new
+
+    def reference(self, kind: str, reference_id: str, *, as_of: datetime | None = None) -> Reference | None:
+        """Return the newest version, or the one that held at `as_of`; None when there was none."""
+        table = reference.c
+        query = select(*(table[name] for name in Reference.__dataclass_fields__))
+        query = (
+            query.where(table.kind == kind, table.id == reference_id).order_by(table.version.desc()).limit(1)
+        )
+        row = self._first(query if as_of is None else query.where(table.at <= as_of))
+        return None if row is None else Reference(**row)
+
+    def references(self, kind: str, *, as_of: datetime | None = None) -> tuple[Reference, ...]:
+        """Return the newest version of everything of a kind, by id."""
+        table = reference.c
+        newest = select(table.id, func.max(table.version).label("version")).where(table.kind == kind)
+        newest = newest if as_of is None else newest.where(table.at <= as_of)
+        last = newest.group_by(table.id).subquery()
+        query = select(*(table[name] for name in Reference.__dataclass_fields__)).where(table.kind == kind)
+        query = query.join(last, (table.id == last.c.id) & (table.version == last.c.version))
+        return tuple(Reference(**row) for row in self._all(query.order_by(table.id)))
+
+    def latest_reference_at(self, kind: str) -> datetime | None:
+        """Return when anything of a kind was last put: the age of recall data, for one."""
+        newest = self._first(select(func.max(reference.c.at).label("at")).where(reference.c.kind == kind))
+        return newest["at"] if newest else None
+
+    def add_policy(self, digest: str, *, content: Any, actor: str, at: datetime) -> None:
+        """Record a policy set under its digest; once recorded it stays as it is.
+
+        Raises
+        ------
+        ConflictError
+            If other content was recorded under the digest.
+        """
+        there = self.policy(digest)
+        if there is None:
+            values = {"digest": digest, "content": content, "actor": actor, "at": at}
+            self._record(policies, values, kind="policy.added", subject=digest)
+        elif there.content != content:
+            raise ConflictError(
+                f"policy {digest} was recorded with other content; a digest never changes meaning."
+            )
+
+    def policy(self, digest: str) -> Policy | None:
+        """Return a policy set, or None."""
+        query = select(policies.c.digest, policies.c.content, policies.c.at, policies.c.actor)
+        row = self._first(query.where(policies.c.digest == digest))
+        return None if row is None else Policy(**row)
+
+    def policies(self) -> tuple[Policy, ...]:
+        """Return all policy sets, oldest first."""
+        query = select(policies.c.digest, policies.c.content, policies.c.at, policies.c.actor)
+        return tuple(Policy(**row) for row in self._all(query.order_by(policies.c.seq)))
+
+    def activate_policy(self, digest: str, *, actor: str, at: datetime) -> None:
+        """Record that a policy set decides from `at` on; nothing when it already does."""
+        if self.active_policy() != digest:
+            values = {"digest": digest, "actor": actor, "at": at}
+            self._record(policy_activations, values, kind="policy.activated", subject=digest)
+
+    def active_policy(self, *, as_of: datetime | None = None) -> str | None:
+        """Return the digest of the policy set that decides now, or decided at `as_of`."""
+        table = policy_activations.c
+        query = select(table.digest).order_by(table.at.desc(), table.seq.desc()).limit(1)
+        row = self._first(query if as_of is None else query.where(table.at <= as_of))
+        return row["digest"] if row else None
+
+    def add_key(self, key: Key) -> None:
+        """Record a key by its hash."""
+        values = {
+            name: getattr(key, name) for name in ("hash", "role", "subject", "expires_at", "at", "actor")
+        }
+        values["sites"] = list(key.sites)
+        self._record(keys, values, kind="key.added", subject=key.subject, role=key.role)
+
+    def key(self, key_hash: str) -> Key | None:
+        """Return the key of a hash with the time it was revoked, or None."""
+        row = self._first(_keys().where(keys.c.hash == key_hash))
+        return None if row is None else _key(row)
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return all keys, oldest first."""
+        return tuple(_key(row) for row in self._all(_keys().order_by(keys.c.seq)))
+
+    def revoke_key(self, key_hash: str, *, actor: str, at: datetime) -> None:
+        """Record that a key opens nothing any more; repeating it changes nothing.
+
+        Raises
+        ------
+        NotInLedgerError
+            If no such key was made.
+        """
+        key = self.key(key_hash)
+        if key is None:
+            raise NotInLedgerError("there is no key with this hash.")
+        if key.revoked_at is None:
+            values = {"hash": key_hash, "actor": actor, "at": at}
+            self._record(key_revocations, values, kind="key.revoked", subject=key.subject)
+
+
+def _keys() -> Any:
+    return select(keys, key_revocations.c.at.label("revoked_at")).outerjoin(
+        key_revocations, key_revocations.c.hash == keys.c.hash
+    )
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    values = {name: row[name] for name in Key.__dataclass_fields__}
+    return Key(**{**values, "sites": tuple(row["sites"])})

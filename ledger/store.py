@@ -1,0 +1,221 @@
+"""The ledger: one door to the database, SQLite or PostgreSQL, one writer at a time.
+
+Writers take turns on both databases (BEGIN IMMEDIATE; the locked head row), so that what a writer reads
+cannot change before it commits: no credit is given twice, no chain forks, no two transactions deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from features.returns import BadInputError
+from ledger.approvals import Approvals
+from ledger.audit import Audit, Verification
+from ledger.chain import ConflictError, LedgerUnavailableError, locked_head
+from ledger.evidence import Evidence
+from ledger.forecasts import Forecasts
+from ledger.outbox import Outbox, Queue
+from ledger.schema import REVISION
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATION_LOCK: Final = 7310293  # any number that no one else on the database server uses
+CONNECT_SECONDS: Final = 3
+STATEMENT_SECONDS: Final = 30
+
+
+class Transaction(Approvals, Evidence, Forecasts, Outbox, Audit):
+    """Everything that can be read and appended, within one database transaction."""
+
+
+class Ledger:
+    """The ledger behind a database URL; opens connections when used, recovers when the database does.
+
+    Parameters
+    ----------
+    url : str
+        `sqlite:///path/to/file` or `postgresql+psycopg://…`.
+    lock_seconds : float
+        How long a writer waits for its turn before it gives up with `LedgerUnavailableError`.
+    pool_size : int
+        Connections kept open.
+    """
+
+    def __init__(self, url: str, *, lock_seconds: float = 5.0, pool_size: int = 5) -> None:
+        self._engine = _engine(url, lock_seconds=lock_seconds, pool_size=pool_size)
+
+    def migrate(self) -> None:
+        """Bring the database's schema to the version of this code; safe to run from several replicas."""
+        with _refusals(), self._begin(exclusive=True) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def ping(self) -> None:
+        """Return if the database answers and has this code's schema.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            Otherwise, saying which.
+        """
+        try:
+            with _refusals(), self._begin() as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except ProgrammingError:
+            found = None
+        if found != REVISION:
+            raise LedgerUnavailableError("the ledger's schema is not of this version; run recoup migrate.")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that reads one consistent state."""
+        with _refusals(), self._begin() as connection:
+            yield Transaction(connection, None)
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that reads and appends; all of it is committed at the end, or none.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            If the database is gone, full, or another writer holds it for too long.
+        ConflictError
+            If what was written contradicts what is there.
+        """
+        with _refusals(), self._begin(exclusive=True) as connection:
+            transaction = Transaction(connection, locked_head(connection))
+            yield transaction
+            transaction.flush()
+
+    @contextmanager
+    def queue(self) -> Iterator[Queue]:
+        """Open a transaction on the deliveries alone, which waits for no other writer on PostgreSQL."""
+        with _refusals(), self._begin(exclusive=True) as connection:
+            yield Queue(connection)
+
+    def verify(self) -> Verification:
+        """Verify the chain and every row that it witnesses."""
+        with self.read() as transaction:
+            return transaction.verification()
+
+    def dump(self, path: Path) -> Verification:
+        """Write the chain to a file that `audit.verify_dump` can verify without a database."""
+        with self.read() as transaction:
+            return transaction.dump(path)
+
+    @contextmanager
+    def _begin(self, *, exclusive: bool = False) -> Iterator[Connection]:
+        options: dict[str, Any] = {"exclusive": exclusive}
+        if self._engine.dialect.name == "postgresql":
+            options |= {
+                "isolation_level": "READ COMMITTED" if exclusive else "REPEATABLE READ",
+                "postgresql_readonly": not exclusive,
+            }
+        with self._engine.connect() as connection, connection.execution_options(**options).begin():
+            yield connection
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn the database's errors into the ledger's, which know their status."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError("the record contradicts one that the ledger already holds.") from error
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        raise BadInputError("a value is outside what the ledger can keep; check numbers and text.") from error
+    except ProgrammingError:
+        raise
+    except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
+        raise LedgerUnavailableError(f"the ledger's database did not answer: {_cause(error)}.") from error
+
+
+def _cause(error: Exception) -> str:
+    """Return the driver's first line alone: the statement and its values may be personal data."""
+    lines = str(getattr(error, "orig", error)).splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _engine(url: str, *, lock_seconds: float, pool_size: int) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadInputError(
+            "the database URL cannot be read; write sqlite:///file or postgresql+psycopg://…."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, lock_seconds=lock_seconds, pool_size=pool_size)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed, lock_seconds=lock_seconds, pool_size=pool_size)
+    raise BadInputError(f"the ledger knows no {parsed.get_backend_name()}; use sqlite or postgresql+psycopg.")
+
+
+def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
+    if url.database in {None, "", ":memory:"}:
+        raise BadInputError("the ledger needs a file: sqlite:///path/to/ledger.db.")
+    engine = create_engine(
+        url, pool_size=pool_size, pool_timeout=lock_seconds, connect_args={"timeout": lock_seconds}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = (
+            None  # transactions begin where SQLAlchemy says, not where sqlite3 guesses
+        )
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # an acknowledged commit survives a power cut
+            "foreign_keys = ON",
+            "recursive_triggers = ON",  # REPLACE cannot slip past the delete triggers
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer that began by reading could not be promoted once another had written.
+        exclusive = connection.get_execution_options().get("exclusive")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
+    limits = {
+        "lock_timeout": f"{lock_seconds * 1000:.0f}",
+        "statement_timeout": f"{STATEMENT_SECONDS * 1000}",
+        "TimeZone": "UTC",
+    }
+    asked = str(url.query.get("options", ""))
+    options = " ".join([asked, *(f"-c {name}={value}" for name, value in limits.items())])
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        pool_timeout=lock_seconds,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "options": options.strip()},
+    )
