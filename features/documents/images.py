@@ -1,0 +1,163 @@
+"""Pixels -> a flat, upright grey page with its ruling lines taken out, and the way back to the original."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from jdeskew.estimator import get_angle
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+
+from features.documents.document import Box, Polygon
+from features.documents.intake import DocumentError, Limits, check_pages, check_pixels
+
+Grey = npt.NDArray[np.uint8]
+FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+GLYPH_HEIGHT: Final = 24.0  # pixels of a typical glyph at 300 dpi and 10 point, where Tesseract reads best
+SKEW_EDGE: Final = 1000  # an angle needs no more pixels than this along the longer edge
+MIN_ANGLE: Final = 0.15  # degrees; below it a rotation only blurs
+MAX_ANGLE: Final = 15.0  # degrees; beyond it the estimate is of a photograph, not of text
+RULE_LENGTH: Final = 60  # pixels at working scale: longer than any stroke of a glyph
+CLEAN_WHITE: Final = 250  # a background this bright over most of the page is flat already
+
+
+@dataclass(frozen=True, slots=True)
+class Upright:
+    """A page ready to be read: grey pixels, ruling lines apart, and the map back to the original."""
+
+    pixels: Grey
+    horizontals: tuple[Box, ...]
+    verticals: tuple[Box, ...]
+    to_original: npt.NDArray[np.float64]  # 2 x 3, upright -> original pixels
+
+    def polygon(self, box: Box) -> Polygon:
+        """Return the four corners of `box` in the original image, clockwise from top left."""
+        corners = [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)]
+        mapped = np.array([(x, y, 1.0) for x, y in corners]) @ self.to_original.T
+        return tuple((round(float(x), 1), round(float(y), 1)) for x, y in mapped)
+
+
+def frames(data: bytes, *, limits: Limits) -> Iterator[Grey]:
+    """Yield every frame of an image file in grey, turned as its EXIF says.
+
+    Raises
+    ------
+    DocumentError
+        If the file is broken or has more frames or pixels than are read; sizes are judged before decoding.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            check_pages(getattr(image, "n_frames", 1), limits=limits)
+            for number, frame in enumerate(ImageSequence.Iterator(image), start=1):
+                check_pixels(*frame.size, page=number, limits=limits)
+                yield _grey(frame)
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as problem:
+        raise DocumentError(
+            "the image is broken and cannot be decoded; scan or export it again."
+        ) from problem
+
+
+def _grey(frame: Image.Image) -> Grey:
+    turned = ImageOps.exif_transpose(frame)
+    if turned.mode in {"RGBA", "LA", "PA", "P"}:
+        paper = Image.new("RGBA", turned.size, "white")
+        turned = Image.alpha_composite(paper, turned.convert("RGBA"))
+    return np.asarray(turned.convert("L"))
+
+
+def upright(grey: Grey, *, limits: Limits, quarter_turns: int = 0) -> Upright:
+    """Return the page flattened, straightened, scaled to 300 dpi and without ruling lines."""
+    turned = np.ascontiguousarray(np.rot90(grey, quarter_turns))
+    forward = _quarter_turn(grey.shape, quarter_turns)
+    flat = flatten(turned)
+    angle = skew(flat)
+    scale = _scale(flat, limits=limits)
+    height, width = (round(edge * scale) for edge in flat.shape)
+    matrix = cv2.getRotationMatrix2D((flat.shape[1] / 2, flat.shape[0] / 2), angle, scale)
+    matrix[:, 2] += (width / 2 - flat.shape[1] / 2, height / 2 - flat.shape[0] / 2)
+    method = cv2.INTER_CUBIC if scale >= 1 else cv2.INTER_AREA
+    straight = cv2.warpAffine(flat, matrix, (width, height), flags=method, borderValue=255)
+    pixels, horizontals, verticals = without_rules(straight)
+    whole = np.vstack([matrix, (0.0, 0.0, 1.0)]) @ forward
+    return Upright(pixels, horizontals, verticals, np.linalg.inv(whole)[:2])
+
+
+def _quarter_turn(shape: tuple[int, ...], turns: int) -> npt.NDArray[np.float64]:
+    """Return the 3 x 3 map of ``np.rot90`` on (x, y)."""
+    height, width = shape[:2]
+    step = np.eye(3)
+    for _ in range(turns % 4):
+        step = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width], [0.0, 0.0, 1.0]]) @ step
+        height, width = width, height
+    return step
+
+
+def flatten(grey: Grey) -> Grey:
+    """Return the page with shadows and paper tone divided out."""
+    if float(np.mean(grey >= CLEAN_WHITE)) > 0.6:  # noqa: PLR2004 - most of a page is paper
+        return grey
+    small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    paper = cv2.medianBlur(cv2.dilate(small, np.ones((7, 7), np.uint8)), 21)
+    background = cv2.resize(paper, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
+    # A dark desk around the paper must not be lifted to white: noise would become text.
+    return np.asarray(cv2.divide(grey, np.maximum(background, 60), scale=255), dtype=np.uint8)
+
+
+def skew(grey: Grey) -> float:
+    """Return the angle in degrees by which to turn the page so that its lines are level."""
+    ratio = min(1.0, SKEW_EDGE / max(grey.shape))
+    small = cv2.resize(grey, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
+    angle = float(get_angle(small))
+    return angle if MIN_ANGLE <= abs(angle) <= MAX_ANGLE else 0.0
+
+
+def _scale(grey: Grey, *, limits: Limits) -> float:
+    """Return the factor that brings a typical glyph to its height at 300 dpi."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(_ink(grey), connectivity=8)
+    heights, widths = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
+    glyphs = heights[(heights >= 6) & (heights <= 100) & (widths <= 3 * heights) & (widths * 6 >= heights)]  # noqa: PLR2004
+    wanted = GLYPH_HEIGHT / float(np.median(glyphs)) if glyphs.size else 1.0
+    return float(np.clip(min(wanted, (limits.max_pixels / grey.size) ** 0.5), 0.4, 3.0))
+
+
+def _ink(grey: Grey) -> Grey:
+    _, ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    return np.asarray(ink, dtype=np.uint8)
+
+
+def without_rules(grey: Grey, *, length: int = RULE_LENGTH) -> tuple[Grey, tuple[Box, ...], tuple[Box, ...]]:
+    """Return the page with ruling lines of at least `length` pixels painted white, and them: horizontal, vertical.
+
+    Boxed forms are unreadable to Tesseract's page layout until their lines are gone.
+    """
+    ink = _ink(grey)
+    across = _long_strokes(ink, (length, 1))
+    down = _long_strokes(ink, (1, length))
+    mask = cv2.dilate(across | down, np.ones((3, 3), np.uint8))
+    cleaned = grey.copy()
+    cleaned[mask > 0] = 255
+    return cleaned, _boxes(across), _boxes(down)
+
+
+def _long_strokes(ink: Grey, shape: tuple[int, int]) -> Grey:
+    # Strokes thicker than a line (logos, dark edges) are kept as they are.
+    strokes: Grey = cv2.morphologyEx(ink, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, shape))
+    thick = cv2.morphologyEx(strokes, cv2.MORPH_OPEN, np.ones((14, 14), np.uint8))
+    return np.asarray(cv2.subtract(strokes, thick), dtype=np.uint8)
+
+
+def _boxes(mask: Grey) -> tuple[Box, ...]:
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    rows: list[Any] = stats[1:].tolist()
+    return tuple(Box(left, top, left + width, top + height) for left, top, width, height, _ in rows)

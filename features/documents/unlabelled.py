@@ -1,0 +1,245 @@
+"""Papers of no known kind: who issued it, where from, when, and the total, told by where things stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from statistics import fmean
+from typing import Final
+
+from features.documents.document import Candidate, Proposal, Word
+from features.documents.layout import Sheet, outline, rows
+from features.documents.parsers import Parsed, scan
+
+NO_FEATURES: Final = (0.0,) * 15
+HEAD_ROWS: Final = 16  # an issuer and its address stand at the top
+ADDRESS_ROWS: Final = 6
+READABLE: Final = 0.35  # mean confidence below which a row is handwriting or noise
+
+COMPANY: Final = re.compile(
+    r"\b(?:s[do]n\.?\s?bhd|s/b|bhd|inc|llc|l\.l\.c|ltd|limited|gmbh|corp|corporation|co\.|company|pty|plc|enterprise|trading"
+    r"|restaurant|restoran|cafe|hardware|mart|store|stationery|pharmacy|kedai|market|hotel|bakery|station|services|supplies)\b",
+    re.IGNORECASE,
+)
+LEGAL_FORM: Final = re.compile(
+    r"\b(?:s[dao]n\.?\s?b[hn]d|s/b|bhd|inc|llc|ltd|gmbh|plc|pty)\b\.?", re.IGNORECASE
+)
+TITLE: Final = re.compile(
+    r"invoice|receipt|welcome|thank|copy|bill\b|page\b|order\b|cash sale", re.IGNORECASE
+)
+REGISTRATION: Final = re.compile(
+    r"^\W*(?:co\.?|company|comp|reg\w*|gst|roc|tax|vat|sst|id)\b.*\d|^\W*\(?[A-Z]{0,3}\d{4,9}\s?-?\s?[A-Z0-9]\W*$|^\W*\(?\d{5,}\W*\w?\W*$",
+    re.IGNORECASE,
+)
+STOP: Final = re.compile(
+    r"\b(?:tel|te1|fax|phone|hp|gst|reg(?:istration)?|invoice|receipt|date|time|cashier|bill|table|email|website|www|http|doc|order|counter"
+    r"|customer|member|tax|roc|co\s?reg)\b|@|www\.",
+    re.IGNORECASE,
+)
+STREET: Final = re.compile(
+    r"^\W*(?:no\.?\s?[:.]?\s?\d|lot\b|unit\b|level\b|block\b|blok\b|suite\b|p\.?\s?o\.?\s?box|\d+[a-z]?\s?(?:-\s?\d+\s?)?[,&.]|\d+\s+\w+|[a-z]?\d+[,-])"
+    r"|\b(?:jalan|jln|street|road|rd|avenue|ave|lorong|taman|tmn|plaza|floor|persiaran|batu|highway|blvd|boulevard|lane|drive|bandar|kampung|kawasan)\b"
+    r"|\b\d{5}\b",
+    re.IGNORECASE,
+)
+POSTCODE: Final = re.compile(r"\b\d{5}\b")
+TOTAL: Final = re.compile(
+    r"\b(?:t[o0]ta[l1i]s?|tefal|jumlah|amount\s+due|balance\s+due|nett?)\b", re.IGNORECASE
+)
+NOT_TOTAL: Final = re.compile(
+    r"sub|\bqty|quantity|item|disc|saving|excl|before|round(?:ing)?\b(?!.*total)|tender|change|summary|points|weight|spots|pieces",
+    re.IGNORECASE,
+)
+TAX: Final = re.compile(r"\b(?:gst|tax|vat|sst|service)\b", re.IGNORECASE)
+INCLUSIVE: Final = re.compile(r"\binc|\bwith\b|after|payable", re.IGNORECASE)
+FINAL: Final = re.compile(r"grand|round|nett?\b|payable|due|incl|amount|gross|\$|total sales", re.IGNORECASE)
+CASH: Final = re.compile(r"\b(?:cash|tender\w*|paid|visa|master\w*|payment)\b", re.IGNORECASE)
+CHANGE: Final = re.compile(r"\bchange\b", re.IGNORECASE)
+ROUNDING: Final = re.compile(r"\bround", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a page as text, with its amounts."""
+
+    words: tuple[Word, ...]
+    amounts: tuple[Parsed, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """The words with single spaces."""
+        return " ".join(word.text for word in self.words)
+
+    @cached_property
+    def confidence(self) -> float:
+        """How well the row was read."""
+        return fmean(word.confidence for word in self.words)
+
+    @property
+    def readable(self) -> bool:
+        """Whether this is print and says something."""
+        return self.confidence >= READABLE and len(re.findall(r"[A-Za-z]", self.text)) >= 3  # noqa: PLR2004
+
+
+def told_by_place(sheets: Sequence[Sheet], dates: Sequence[Candidate]) -> Iterator[Proposal]:
+    """Yield issuer, address, date and total of a paper without labels for them."""
+    if not sheets or not sheets[0].words:
+        return
+    head = _lines(sheets[0])
+    start = _issuer(head)
+    if start is not None:
+        first, last = start
+        issuer = [word for line in head[first : last + 1] for word in line.words]
+        name = _company_name(" ".join(word.text for word in issuer))
+        yield _proposal("issuer", issuer, name, score=0.85 if COMPANY.search(name) else 0.6)
+        yield from _address(head, last + 1)
+    for rank, candidate in enumerate(c for c in dates if c.type == "date"):
+        yield _from_candidate(candidate, score=0.6 * 0.9**rank)
+    yield from _totals([line for sheet in sheets for line in _lines(sheet)])
+
+
+def _lines(sheet: Sheet) -> list[Line]:
+    return [_line(row) for row in rows(sheet.words)]
+
+
+def _line(row: Sequence[Word]) -> Line:
+    text = " ".join(word.text for word in row)
+    return Line(tuple(row), tuple(parsed for _, _, parsed in scan(text) if parsed.type == "money"))
+
+
+def _issuer(lines: Sequence[Line]) -> tuple[int, int] | None:
+    """Return the first and last row of the issuer's name: one with a company's mark, else the first in print."""
+    head = [(n, line) for n, line in enumerate(lines[:HEAD_ROWS]) if line.readable]
+    end = next(
+        (n for n, line in head if STOP.search(line.text) and not LEGAL_FORM.search(line.text)), HEAD_ROWS
+    )
+    names = [(n, line) for n, line in head if n < end and not TITLE.search(line.text)]
+    marked = [n for n, line in names if LEGAL_FORM.search(line.text)] or [
+        n for n, line in names if COMPANY.search(line.text)
+    ][:1]
+    if not names:
+        return None
+    if not marked:
+        plain = [n for n, line in names if not STREET.search(line.text)]
+        return (plain[0], plain[0]) if plain else None
+    row = marked[0]
+    alone = len(LEGAL_FORM.sub("", _company_name(lines[row].text)).split()) <= 1
+    before = [n for n, _ in names if n < row]
+    return (before[-1], row) if alone and before and row - before[-1] == 1 else (row, row)
+
+
+def _company_name(text: str) -> str:
+    return re.sub(
+        r"\s*[(\[{]?\s*(?:co\.?\s*(?:reg\.?)?\s*(?:no\.?)?\s*:?)?\s*[A-Z]{0,2}\d{4,}\s*-?\s*\w?\s*[)\]}]?\s*$",
+        "",
+        text,
+    ).strip(" ,:;*-_'\"\u201c\u2018|~=")
+
+
+def _address(lines: Sequence[Line], start: int) -> Iterator[Proposal]:
+    rows_found: list[Line] = []
+    for line in lines[start : start + HEAD_ROWS]:
+        ends = STOP.search(line.text) and not POSTCODE.search(line.text)
+        if rows_found and (ends or len(rows_found) == ADDRESS_ROWS or not line.readable):
+            break
+        if REGISTRATION.search(line.text) or ends or not line.readable:
+            continue
+        if rows_found or STREET.search(line.text):
+            rows_found.append(line)
+    if rows_found:
+        place = [word for line in rows_found for word in line.words]
+        text = " ".join(word.text for word in place).strip(" :;|_'\"")
+        yield _proposal("address", place, text, score=0.8 if POSTCODE.search(text) else 0.55)
+
+
+def _totals(lines: Sequence[Line]) -> Iterator[Proposal]:
+    paid = _paid(lines)
+    every = [Decimal(amount.value) for line in lines for amount in line.amounts]
+    rounded = next(
+        (n for n, line in enumerate(lines) if ROUNDING.search(line.text) and not TOTAL.search(line.text)),
+        len(lines),
+    )
+    for number, line in enumerate(lines):
+        if not TOTAL.search(line.text) or NOT_TOTAL.search(line.text):
+            continue
+        source = (
+            line
+            if line.amounts
+            else next((below for below in lines[number + 1 : number + 2] if below.amounts), None)
+        )
+        if source is None:
+            continue
+        best = max(source.amounts, key=lambda amount: Decimal(amount.value))
+        score = (
+            0.5
+            + 0.12 * bool(FINAL.search(line.text))
+            + 0.1 * (number > rounded)
+            + 0.05 * min(every.count(Decimal(best.value)) - 1, 3)
+        )
+        score += (
+            0.25 * (Decimal(best.value) in paid)
+            - 0.15 * (len(source.amounts) > 1)
+            - 0.1 * (source is not line)
+        )
+        score -= 0.2 * bool(TAX.search(line.text) and not INCLUSIVE.search(line.text)) + 0.3 * (
+            Decimal(best.value) <= 0
+        )
+        words = [word for word in source.words if any(character.isdigit() for character in word.text)]
+        yield _proposal(
+            "total",
+            words or list(source.words),
+            best,
+            score=max(min(score, 0.99), 0.05),
+            label=line.text[:40],
+        )
+
+
+def _paid(lines: Sequence[Line]) -> set[Decimal]:
+    """Return what was handed over less the change: what the total must be."""
+    handed = [Decimal(line.amounts[-1].value) for line in lines if CASH.search(line.text) and line.amounts]
+    change = [Decimal(line.amounts[-1].value) for line in lines if CHANGE.search(line.text) and line.amounts]
+    return {cash - abs(back) for cash in handed for back in change}
+
+
+def _proposal(
+    name: str, words: Sequence[Word], value: str | Parsed, *, score: float, label: str = ""
+) -> Proposal:
+    parsed = value if isinstance(value, Parsed) else Parsed("text", value, value)
+    return Proposal(
+        name=name,
+        label=label,
+        raw=parsed.raw,
+        value=parsed.value,
+        type=parsed.type,
+        currency=parsed.currency,
+        parsed=True,
+        page=words[0].page,
+        polygon=outline(list(words)),
+        method="layout",
+        confidence=min(word.confidence for word in words)
+        if parsed.type == "money"
+        else fmean(word.confidence for word in words),
+        score=round(score, 4),
+        features=NO_FEATURES,
+    )
+
+
+def _from_candidate(candidate: Candidate, *, score: float) -> Proposal:
+    return Proposal(
+        name="date",
+        label="",
+        raw=candidate.raw,
+        value=candidate.value,
+        type="date",
+        currency=None,
+        parsed=True,
+        page=candidate.page,
+        polygon=candidate.polygon,
+        method="layout",
+        confidence=candidate.confidence,
+        score=round(score, 4),
+        features=NO_FEATURES,
+    )
