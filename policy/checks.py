@@ -1,0 +1,147 @@
+"""What a policy set must keep beyond its form: owners, no doubles, sites that only tighten, true examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+from features.returns import FACTS
+from policy.authority import FIRST_RESORT
+from policy.language import FactValue, Language
+from policy.rulebook import Hit, Rulebook
+from policy.shapes import OWNERS, Effect, ExampleShape, FileShape, RuleShape
+from policy.source import Path, Problem, Source
+
+_KINDS: Final = {fact.name: fact.kind for fact in FACTS}
+_PYTHON: Final[dict[str, type]] = {"int": int, "double": float, "bool": bool, "string": str, "list": list}
+
+
+def cross_problems(sources: Mapping[str, Source], shapes: Mapping[str, FileShape]) -> Iterator[Problem]:
+    """Problems between the files: stray files, owners, doubled ids and limits, the ladder of roles."""
+    seen: dict[str, str] = {}
+    for name, written in shapes.items():
+        source, site = sources[name], PurePosixPath(name).parent.name == "sites"
+        expected = PurePosixPath(name).stem
+        if not site and name not in {f"{owner}.yaml" for owner in OWNERS}:
+            yield source.problem((), f"is no policy file; use {', '.join(OWNERS)}.yaml or sites/<site>.yaml.")
+        if written.owner != expected:
+            yield source.problem(
+                ("owner",), f"the owner of this file is '{expected}', not '{written.owner}'."
+            )
+        for place, rule in enumerate(written.rules):
+            if rule.id in seen:
+                yield source.problem(("rules", place, "id"), f"{rule.id} already stands in {seen[rule.id]}.")
+            seen.setdefault(rule.id, name)
+        if not site:
+            yield from _limit_problems(source, written, seen)
+    yield from _ladder_problems(sources, shapes)
+
+
+def _limit_problems(source: Source, written: FileShape, seen: dict[str, str]) -> Iterator[Problem]:
+    for name, limit in written.limits.items():
+        path: Path = ("limits", name)
+        if name in seen:
+            yield source.problem(path, f"the limit '{name}' already stands in {seen[name]}.")
+        seen.setdefault(name, source.file)
+        if limit.unit is None or limit.means is None:
+            yield source.problem(path, f"the limit '{name}' needs 'unit' and 'means'.")
+        if limit.default_for is not None and _KINDS.get(limit.default_for) != "int":
+            yield source.problem(path, f"'{limit.default_for}' is no whole-number fact.")
+
+
+def _ladder_problems(sources: Mapping[str, Source], shapes: Mapping[str, FileShape]) -> Iterator[Problem]:
+    for name, written in shapes.items():
+        if written.authority and name != "finance.yaml" and not name.startswith("sites/"):
+            yield sources[name].problem(("authority",), "amount limits of roles belong to finance.yaml.")
+    finance = list(shapes["finance.yaml"].authority.items()) if "finance.yaml" in shapes else []
+    if not finance or finance[-1][1] != "unlimited" or finance[0][0] != FIRST_RESORT:
+        source = sources.get("finance.yaml") or next(iter(sources.values()))
+        yield source.problem(
+            ("authority",), "'authority' starts with supervisor and ends with a role that is 'unlimited'."
+        )
+
+
+def site_problems(source: Source, written: FileShape, base: Rulebook) -> Iterator[Problem]:
+    """Whatever in a site's file would allow more than the rules it stands on."""
+    for place, rule in enumerate(written.rules):
+        if rule.effect is Effect.AUTO:
+            yield source.problem(
+                ("rules", place, "effect"), f"{rule.id}: a site may tighten, and 'auto' permits."
+            )
+    for name, limit in written.limits.items():
+        path: Path = ("limits", name)
+        if name not in base.limits:
+            if limit.unit is None or limit.means is None:
+                yield source.problem(path, f"the limit '{name}' is new and needs 'unit' and 'means'.")
+            continue
+        if limit.model_fields_set - {"value", "per_currency", "basis"}:
+            yield source.problem(path, f"a site sets the value of '{name}' and not what it means.")
+        if base.limits[name].is_loosened_by(limit.values):
+            yield source.problem(
+                path, f"the limit '{name}' loosens the company's; a site may only tighten it."
+            )
+    yield from _site_ladder_problems(source, written, base)
+
+
+def _site_ladder_problems(source: Source, written: FileShape, base: Rulebook) -> Iterator[Problem]:
+    for role, own in written.authority.items():
+        limits = base.authority.limits.get(role, {})
+        ours = {} if own == "unlimited" else own
+        loosens = own == "unlimited" and limits is not None
+        if limits is not None:
+            loosens |= any(value > limits.get(currency, -1) for currency, value in ours.items())
+        if loosens:
+            yield source.problem(
+                ("authority", role), f"the site lets {role} approve more than the company does."
+            )
+        if limits is None and ours:
+            yield source.problem(("authority", role), f"{role} is the last resort and stays unlimited.")
+
+
+def example_problems(
+    source: Source, written: FileShape, book: Rulebook, language: Language
+) -> Iterator[Problem]:
+    """Examples that do not come out as written, and rules that no example ever reaches."""
+    for place, rule in enumerate(written.rules):
+        for number, example in enumerate(rule.examples):
+            path: Path = ("rules", place, "examples", number)
+            yield from (
+                source.problem(path, f"{rule.id}, example {number + 1}: {sentence}.")
+                for sentence in _example_sentences(rule, example, book, language)
+            )
+        if rule.enforced_by == "judge" and all(example.gives != rule.effect for example in rule.examples):
+            yield source.problem(
+                ("rules", place), f"{rule.id} is unreachable: no example gives '{rule.effect}'."
+            )
+
+
+def _example_sentences(
+    rule: RuleShape, example: ExampleShape, book: Rulebook, language: Language
+) -> Iterator[str]:
+    for name, value in example.facts.items():
+        if name not in _KINDS:
+            yield f"'{name}' is no fact"
+        elif type(value) is not _PYTHON[_KINDS[name]]:
+            yield f"'{name}' is of type {_KINDS[name]}, not {type(value).__name__}"
+    if example.stage is not None and example.stage not in rule.stages:
+        yield f"the rule does not apply at {example.stage}"
+    hit = weigh_example(rule, example, book, language)
+    given = _given(hit)
+    if given != example.gives:
+        yield f"gives '{given}', not '{example.gives}'"
+    if example.ceiling is not None and (hit is None or hit.ceiling != example.ceiling):
+        yield f"the ceiling is {hit.ceiling if hit else None}, not {example.ceiling}"
+
+
+def weigh_example(rule: RuleShape, example: ExampleShape, book: Rulebook, language: Language) -> Hit | None:
+    """What a rule makes of one of its examples, at the limits of `book`."""
+    compiled = next(each for each in book.rules if each.id == rule.id)
+    facts: dict[str, FactValue] = {"stage": str(example.stage or rule.stages[0]), **example.facts}
+    return compiled.weigh(language.know({**facts, **book.facts(example.currency)}))
+
+
+def _given(hit: Hit | None) -> str:
+    if hit is None:
+        return "nothing"
+    return "unknown" if hit.missing else str(hit.rule.effect)

@@ -1,0 +1,130 @@
+"""The judge: what of a proposal may happen unattended, what needs a person, what may not happen at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from features.returns import Disposition, Money
+from policy.authority import FIRST_RESORT
+from policy.language import FactValue
+from policy.policies import PolicySet
+from policy.rulebook import CONSIDERED, Hit, Rule, Rulebook
+from policy.shapes import BY_AMOUNT, BY_PERMISSION, LAST_RESORT, Effect
+from policy.verdict import Fired, Proposal, Requirement, Status, Verdict
+
+__all__ = ["PolicySet", "Proposal", "Verdict", "judge"]
+
+
+def judge(policies: PolicySet, proposal: Proposal, *, site: str) -> Verdict:
+    """Weigh a proposal against every rule that applies at its stage and site.
+
+    Forbid outranks hold, hold a missing document, that an approval, that a cap, that a permission. A rule
+    that a missing fact leaves open is taken to hold, and a supervisor is asked besides; so knowing less, or
+    adding a rule, never allows more (`Verdict.is_no_looser_than`). Pure: nothing but the arguments counts.
+    """
+    book = policies.at(site)
+    facts: dict[str, FactValue] = {
+        **proposal.facts,
+        **book.facts(proposal.credit.currency),
+        "stage": proposal.stage.value,
+        "site": site,
+        "credit.amount": proposal.credit.minor,
+    }
+    settling, looking = book.rounds(proposal.stage)
+    known = policies.language.know(facts)
+    hits = [hit for rule in settling if (hit := rule.weigh(known)) is not None]
+    forbidden = _forbidden(hits)
+    disposition, considered = _choose(proposal.candidates, forbidden, hits)
+    if looking:
+        known = policies.language.know({**facts, CONSIDERED: considered})
+        hits += [hit for rule in looking if (hit := rule.weigh(known)) is not None]
+    return _verdict(proposal, book, hits, (disposition, forbidden))
+
+
+def _forbidden(hits: Sequence[Hit]) -> dict[Disposition, tuple[str, ...]]:
+    permitted = {what for hit in hits if hit.rule.effect is Effect.AUTO for what in hit.rule.dispositions}
+    by_rule: dict[Disposition, list[str]] = {what: [] for what in BY_PERMISSION - permitted}
+    for hit in hits:
+        if hit.rule.effect is Effect.FORBID:
+            for what in hit.rule.dispositions:
+                by_rule.setdefault(what, []).append(hit.rule.id)
+    return {what: tuple(rules) for what, rules in by_rule.items()}
+
+
+def _choose(
+    candidates: Sequence[Disposition], forbidden: dict[Disposition, tuple[str, ...]], hits: Sequence[Hit]
+) -> tuple[Disposition, list[str]]:
+    """Choose a disposition, and say which were weighed on the way to it.
+
+    A rule that names where the item goes instead sends it there; otherwise the best candidate that is left
+    is taken, and quarantine where none is. All that were weighed are handed to the rules that look at
+    dispositions: with the chosen one alone, forbidding one could lift the approval that a rule asks for it.
+    """
+    instead = [hit.rule.then for hit in hits if hit.rule.then is not None]
+    left = [place for place, candidate in enumerate(candidates) if candidate not in forbidden]
+    best = candidates[left[0]] if left else LAST_RESORT
+    weighed = [*candidates[: left[0] + 1 if left else None], *instead, best]
+    chosen = next((where for where in instead if where not in forbidden), LAST_RESORT) if instead else best
+    return chosen, [where.value for where in dict.fromkeys([*weighed, chosen])]
+
+
+def _verdict(
+    proposal: Proposal,
+    book: Rulebook,
+    hits: list[Hit],
+    outcome: tuple[Disposition, dict[Disposition, tuple[str, ...]]],
+) -> Verdict:
+    credit, caps = proposal.credit, [hit.ceiling for hit in hits if hit.ceiling is not None]
+    ceiling = Money(min(caps), credit.currency) if caps else None
+    biting = [hit for hit in hits if hit.ceiling is None or hit.ceiling < credit.minor]
+    denied = any(hit.rule.denies for hit in biting)
+    approvals = _requirements(biting, book, credit)
+    status = Status.DENIED if denied else _status(biting, approvals)
+    return Verdict(
+        status=status,
+        fired=tuple(_fired(hit) for hit in biting),
+        forbidden=outcome[1],
+        disposition=outcome[0],
+        ceiling=ceiling,
+        credit=Money(0 if denied else min([credit.minor, *caps]), credit.currency),
+        approvals=approvals,
+        documents=tuple((hit.rule.id, hit.rule.document or "") for hit in biting if hit.document_missing),
+        auto=tuple(what for hit in hits if hit.rule.effect is Effect.AUTO for what in hit.rule.dispositions),
+        missing=tuple(sorted({name for hit in biting for name in hit.missing})),
+        uncapped=tuple(hit.rule.id for hit in hits if hit.rule.effect is Effect.CAP and hit.ceiling is None),
+        final=denied or any(_only_revision_helps(hit) for hit in biting),
+    )
+
+
+def _status(hits: Iterable[Hit], approvals: Sequence[Requirement]) -> Status:
+    if any(hit.rule.effect is Effect.HOLD or hit.document_missing for hit in hits):
+        return Status.HELD
+    return Status.PENDING_APPROVAL if approvals else Status.CLEARED
+
+
+def _only_revision_helps(hit: Hit) -> bool:
+    return hit.document_missing or (hit.rule.effect is Effect.HOLD and not hit.rule.roles)
+
+
+def _fired(hit: Hit) -> Fired:
+    rule = hit.rule
+    unknown = f" Not known: {', '.join(sorted(hit.missing))}." if hit.missing else ""
+    return Fired(rule.id, rule.version, rule.owner, rule.effect, rule.sentence + unknown)
+
+
+def _requirements(hits: Sequence[Hit], book: Rulebook, credit: Money) -> tuple[Requirement, ...]:
+    asked = [_requirement(hit.rule, hit.rule.roles, book, credit) for hit in hits if hit.rule.roles]
+    unsure = next((hit.rule for hit in hits if hit.missing), None)
+    if unsure is not None:  # one supervisor looks at everything that is not known
+        supervisor = _requirement(unsure, (FIRST_RESORT,), book, credit)
+        asked += [] if supervisor in asked else [supervisor]
+    return tuple(asked)
+
+
+def _requirement(rule: Rule, roles: tuple[str, ...], book: Rulebook, credit: Money) -> Requirement:
+    needed = rule.count if roles is rule.roles else 1
+    asked = book.authority.ladder[:1] if roles == (BY_AMOUNT,) else roles
+    if book.authority.limits.keys().isdisjoint(asked):
+        return Requirement(rule.id, asked, needed)
+    voters = book.authority.voters(asked, credit)
+    return Requirement(rule.id, voters.roles, needed, credit, voters.higher)

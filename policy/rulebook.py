@@ -1,0 +1,173 @@
+"""Rules ready to be asked, and the book of them that holds at one site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from features.returns import Disposition, Stage
+from policy.authority import Authority
+from policy.language import LIMIT_PREFIX, Amount, Condition, FactValue, Known
+from policy.shapes import Effect
+
+CONSIDERED: Final = "disposition.considered"  # the one fact that the judge itself finds out
+
+
+class Hit(NamedTuple):  # a tuple, because dozens are made for every judgement
+    """A rule that applies to a return.
+
+    Attributes
+    ----------
+    missing : frozenset of str
+        Facts without which it stayed open whether the rule holds; it is then taken to hold.
+    ceiling : int or None
+        What a cap allows, in minor units; None where the cap could not be computed.
+    document_missing : bool
+        Whether the rule wants a document that is not there.
+    """
+
+    rule: Rule
+    missing: frozenset[str] = frozenset()
+    ceiling: int | None = None
+    document_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, compiled."""
+
+    id: str
+    version: int
+    owner: str
+    effect: Effect
+    sentence: str
+    basis: str
+    enforced_by: str
+    stages: frozenset[Stage]
+    targets: frozenset[str]
+    dispositions: frozenset[Disposition]
+    then: Disposition | None
+    roles: tuple[str, ...]
+    count: int
+    document: str | None
+    when: Condition | None
+    provided: Condition | None
+    at: Amount | None
+
+    @property
+    def denies(self) -> bool:
+        """Whether it forbids the credit or the return itself."""
+        return self.effect is Effect.FORBID and bool(self.targets)
+
+    @property
+    def looks_at_disposition(self) -> bool:
+        """Whether it can only be asked once the disposition has been weighed."""
+        asked = (part.references for part in (self.when, self.provided, self.at) if part is not None)
+        return any(CONSIDERED in references for references in asked)
+
+    def weigh(self, known: Known) -> Hit | None:
+        """What the rule makes of a return; None where it does not apply.
+
+        A rule that a missing fact leaves open applies, except `auto`, which would permit something.
+        """
+        assert self.when is not None  # only rules that the judge enforces are weighed
+        holds = self.when.holds(known)
+        if holds is False or (holds is None and self.effect is Effect.AUTO):
+            return None
+        missing = self.when.missing(known) or self.when.references if holds is None else frozenset()
+        if self.at is not None:
+            return self._cap(known, missing)
+        document_missing = self.provided is not None and self.provided.holds(known) is not True
+        if self.effect is Effect.REQUIRE_DOCUMENT and not document_missing:
+            return None
+        return Hit(self, missing, document_missing=document_missing)
+
+    def _cap(self, known: Known, missing: frozenset[str]) -> Hit:
+        assert self.at is not None
+        ceiling = self.at.minor(known)
+        if ceiling is None:
+            return Hit(self, missing | (self.at.missing(known) or self.at.references))
+        return Hit(self, missing, ceiling=max(ceiling, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An integer that the policy sets; money is in minor units of each currency it is set for.
+
+    Attributes
+    ----------
+    values : mapping of currency to int
+        The key ``""`` stands for every currency.
+    default_for : str or None
+        The fact that takes this value where neither contract nor reference data say otherwise.
+    """
+
+    name: str
+    owner: str
+    unit: str
+    means: str
+    tighter: str
+    values: Mapping[str, int]
+    default_for: str | None = None
+
+    def at(self, currency: str) -> int | None:
+        """The value for `currency`; None where the policy sets none."""
+        return self.values.get(currency, self.values.get(""))
+
+    def is_loosened_by(self, values: Mapping[str, int]) -> bool:
+        """Whether `values` would allow more; a value where there was none does."""
+        if self.tighter == "higher":
+            return any(value < self.values.get(key, value + 1) for key, value in values.items())
+        return any(value > self.values.get(key, -1) for key, value in values.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All that holds at one site."""
+
+    rules: tuple[Rule, ...]
+    limits: Mapping[str, Limit]
+    authority: Authority
+    _stages: Mapping[Stage, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = field(repr=False)
+    _facts: Mapping[str, Mapping[str, FactValue]] = field(repr=False)
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], *, limits: Mapping[str, Limit], authority: Authority) -> Rulebook:
+        """Sort rules by stage and limits by currency, once."""
+        ordered = tuple(sorted(rules, key=lambda rule: list(Effect).index(rule.effect)))
+        judged = [rule for rule in ordered if rule.enforced_by == "judge"]
+        stages = {stage: _in_two_rounds(rule for rule in judged if stage in rule.stages) for stage in Stage}
+        currencies = {currency for limit in limits.values() for currency in limit.values} | {""}
+        facts = {currency: _limit_facts(limits, currency) for currency in currencies}
+        return cls(ordered, limits, authority, stages, facts)
+
+    def rounds(self, stage: Stage) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+        """The rules of a stage: those that settle the disposition, and those that look at it."""
+        return self._stages[stage]
+
+    def facts(self, currency: str) -> Mapping[str, FactValue]:
+        """The limits as facts; those that are not set for `currency` are missing."""
+        return self._facts.get(currency, self._facts[""])
+
+    def limit(self, name: str, *, currency: str = "") -> int | None:
+        """One limit by name, in minor units of `currency` where it is money."""
+        return self.limits[name].at(currency)
+
+    def defaults(self, currency: str) -> dict[str, FactValue]:
+        """Facts that take the policy's value where nothing better is known of them."""
+        named = {limit.default_for: limit.at(currency) for limit in self.limits.values() if limit.default_for}
+        return {fact: value for fact, value in named.items() if fact is not None and value is not None}
+
+
+def _in_two_rounds(rules: Iterable[Rule]) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    rules = tuple(rules)
+    return (
+        tuple(rule for rule in rules if not rule.looks_at_disposition),
+        tuple(rule for rule in rules if rule.looks_at_disposition),
+    )
+
+
+def _limit_facts(limits: Mapping[str, Limit], currency: str) -> dict[str, FactValue]:
+    values = {LIMIT_PREFIX + name: limit.at(currency) for name, limit in limits.items()}
+    return {name: value for name, value in values.items() if value is not None}
