@@ -164,7 +164,7 @@ class Encoder:
             This encoder's own matrix of `table`.
         """
         low, high = self._bounds
-        inside: npt.NDArray[np.bool_] = ~((matrix < low) | (matrix > high)).any(axis=1)
+        inside = ~np.asarray(((matrix < low) | (matrix > high)).any(axis=1))
         for column in self.columns:
             if column.name in self.closed:
                 codes = self._codes[column.name]
@@ -177,7 +177,7 @@ class Encoder:
         """The lowest and highest value of each output column that is still familiar."""
         ends = [shot.quantiles or (-np.inf, np.inf) for shot in self.snapshots]
         low, high = np.array([quantiles[0] for quantiles in ends]), np.array([q[-1] for q in ends])
-        room = np.where(np.isfinite(low), FAR, 0.0) * np.where(np.isfinite(low), high - low, 0.0)
+        room = np.where(np.isfinite(low), FAR * (high - low), 0.0)
         return low - room, high + room
 
     def to_json(self) -> dict[str, Any]:

@@ -320,7 +320,9 @@ def _sales(path: Path, spec: Mapping) -> pd.DataFrame | None:
     sold = _Raw(read_table(source), source.name)
     sold = sold.keep(sold.all_hold(rule.where))
     columns = canonical(sold, spec)
-    levels = {level: columns[level] for level in rule.levels or spec.levels if level in columns}
+    # Customer and product let a return find the sale that it comes from.
+    kept = dict.fromkeys((*(rule.levels or spec.levels), "customer_id", "sku"))
+    levels = {name: columns[name] for name in kept if name in columns}
     when = rule.time or spec.time.event or "sold_at"
     return pd.DataFrame(
         {

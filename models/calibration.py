@@ -1,0 +1,122 @@
+"""From raw scores to honest ones: temperatures, sets and shifted quantiles, learned on later rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+MISS: Final = 0.1  # sets hold the true class in nine rows of ten
+MIN_CELL: Final = 100  # fewer rows of a class at a site say too little about it
+# Keeps offsets near zero where a class is rare in the later rows.
+OFFSET_PENALTY: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Probabilities from raw class scores: one temperature for all classes and an offset for each."""
+
+    temperature: float
+    offsets: tuple[float, ...]
+
+    def probabilities(self, raw: Floats) -> Floats:
+        """Return shape (n, classes); each row sums to one."""
+        return np.asarray(softmax(raw / self.temperature + np.array(self.offsets), axis=1))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `Scaling(**…)` takes them."""
+        return {"temperature": self.temperature, "offsets": list(self.offsets)}
+
+
+def fit_scaling(raw: Floats, codes: Codes) -> Scaling:
+    """Choose temperature and offsets by the log-loss of rows that the model had not seen."""
+    classes = raw.shape[1]
+    own = np.arange(len(codes))
+
+    def loss(free: Floats) -> float:
+        scores = raw * np.exp(free[0]) + np.append(free[1:], 0.0)
+        return float(
+            -log_softmax(scores, axis=1)[own, codes].mean() + OFFSET_PENALTY * (free[1:] ** 2).mean()
+        )
+
+    best = minimize(loss, np.zeros(classes), method="L-BFGS-B").x
+    return Scaling(float(np.exp(-best[0])), (*(float(offset) for offset in best[1:]), 0.0))
+
+
+def two_classes(raw: Floats) -> Floats:
+    """Return the log-odds of a yes as raw scores of the classes no and yes."""
+    return np.column_stack([np.zeros_like(raw), raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How probable a class must be to enter the set: by class, and by site where it has enough rows.
+
+    Parameters
+    ----------
+    classes : tuple of float
+        The lowest probability at which each class still enters.
+    sites : mapping of str to tuple of float
+        The same for single sites.
+    """
+
+    classes: tuple[float, ...]
+    sites: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def sets(self, probabilities: Floats, sites: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return shape (n, classes): which classes are in each row's set."""
+        limits = np.array([self.sites.get(site, self.classes) for site in sites])
+        return np.asarray(probabilities >= limits)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as `thresholds_of` takes them."""
+        return {"classes": list(self.classes), "sites": {site: list(v) for site, v in self.sites.items()}}
+
+
+def thresholds_of(saved: Mapping[str, Any]) -> Thresholds:
+    """Rebuild thresholds from `to_json`."""
+    return Thresholds(tuple(saved["classes"]), {site: tuple(v) for site, v in saved["sites"].items()})
+
+
+def fit_thresholds(probabilities: Floats, codes: Codes, sites: npt.NDArray[Any]) -> Thresholds:
+    """Choose thresholds that cover each class, at each site, in nine rows of ten (Mondrian conformal)."""
+    classes = _by_class(probabilities, codes, otherwise=None)
+    named = sorted({site for site in sites if site is not None})
+    return Thresholds(
+        classes,
+        {s: _by_class(probabilities[sites == s], codes[sites == s], otherwise=classes) for s in named},
+    )
+
+
+def _by_class(
+    probabilities: Floats, codes: Codes, *, otherwise: tuple[float, ...] | None
+) -> tuple[float, ...]:
+    limits = []
+    for code in range(probabilities.shape[1]):
+        own = probabilities[codes == code, code]
+        if otherwise is not None and len(own) < MIN_CELL:
+            limits.append(otherwise[code])
+        else:
+            # An unproven class is always possible: with too few rows the limit is zero.
+            limits.append(max(-conformal(-own, level=1 - MISS), 0.0))
+    return tuple(limits)
+
+
+def conformal(scores: Floats, *, level: float) -> float:
+    """Return what a new score will not exceed with probability `level`; inf where rows are too few."""
+    rank = int(np.ceil((len(scores) + 1) * level))
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else float("inf")
+
+
+def fit_shift(y: Floats, predicted: Floats, *, level: float) -> float:
+    """Return what to add to a predicted quantile so that it covers `level` of later rows (one-sided CQR)."""
+    shift = conformal(y - predicted, level=level)
+    return shift if np.isfinite(shift) else 0.0
