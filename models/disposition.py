@@ -53,7 +53,7 @@ class Prediction:
     def likely(self) -> npt.NDArray[np.object_]:
         """The most probable class of each row."""
         names: npt.NDArray[np.object_] = np.array(self.classes, object)
-        return names[self.probabilities.argmax(axis=1)]
+        return np.asarray(names[self.probabilities.argmax(axis=1)])
 
 
 @dataclass(frozen=True)
