@@ -247,7 +247,7 @@ def _grow(dataset: lightgbm.Dataset, settings: dict[str, Any], *, rounds: int) -
 class Bundle:
     """Everything that one model learned: boosted views by name, and numbers. Lives in one folder.
 
-    `model.json` holds encoder and numbers, `<view>.<goal>.<k>.txt` the boosters, `<view>.npz` the text scores.
+    `model.json` holds encoder and numbers, `<view>.<goal>.<k>.txt` the boosters, `<view>.npz` text.
     """
 
     task: str

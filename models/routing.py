@@ -1,0 +1,143 @@
+"""Which site: the highest recovery net of freight that fits the sites' capacity.
+
+A batch is solved exactly (a mixed-integer programme, HiGHS). The programme's shadow prices say what a place at
+each site is worth, so that a single return can be sent on its own without spoiling the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from features.returns import RecoupError
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+NOWHERE: Final = -1
+# Costlier than any route, so that a line stays unassigned only where nothing is free.
+UNASSIGNED_PENALTY: Final = 10.0
+TIME_LIMIT: Final = 30.0  # seconds; the best plan found by then is still within capacity
+
+
+class RoutingError(RecoupError):
+    """The solver found no plan at all."""
+
+    code = "routing_failed"
+    hint = "Check capacities and permissions of the sites."
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site as master data describe it.
+
+    Parameters
+    ----------
+    capacity : float
+        Free units.
+    freight_per_kg : float
+        Currency a kg from another region; within the region freight is already paid.
+    """
+
+    name: str
+    region: str
+    capacity: float
+    freight_per_kg: float = 1.2
+    hazmat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What is to be sent; one entry a line.
+
+    Parameters
+    ----------
+    recovery : ndarray of shape (n,)
+        Expected net recovery in major units, wherever the line goes.
+    """
+
+    recovery: Floats
+    weight_kg: Floats
+    units: Floats
+    region: npt.NDArray[Any]
+    hazmat: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where each line goes, and what one more unit of capacity would be worth.
+
+    Parameters
+    ----------
+    site : ndarray of shape (n,), int
+        Position of the site, or -1 where no permitted site has room.
+    prices : ndarray of shape (sites,)
+        Shadow prices in major units a unit of capacity.
+    """
+
+    site: npt.NDArray[np.int64]
+    prices: Floats
+
+
+def gains(lines: Lines, sites: tuple[Site, ...]) -> Floats:
+    """Return recovery net of freight for every line at every site, shape (n, sites)."""
+    rate = np.array([site.freight_per_kg for site in sites])
+    away = np.array([[region != site.region for site in sites] for region in lines.region])
+    return np.asarray(lines.recovery[:, None] - away * rate * lines.weight_kg[:, None])
+
+
+def permitted(lines: Lines, sites: tuple[Site, ...]) -> Mask:
+    """Tell which sites may take which line: hazardous goods go only where that is allowed."""
+    allowed = np.array([site.hazmat for site in sites])
+    return np.asarray(allowed[None, :] | ~lines.hazmat[:, None])
+
+
+def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
+    """Send a batch where it recovers most, within every site's capacity.
+
+    Raises
+    ------
+    RoutingError
+        If the solver finds no plan.
+    """
+    gain, allowed = gains(lines, sites), permitted(lines, sites)
+    count, places = gain.shape
+    # Leaving a line unassigned costs more than any difference between sites could gain.
+    worst = float(np.ptp(gain)) if gain.size else 0.0
+    reward = (gain - gain.min() + worst + UNASSIGNED_PENALTY).ravel() if gain.size else gain.ravel()
+    once = sparse.kron(sparse.eye(count), np.ones((1, places)), format="csr")
+    room = sparse.kron(lines.units[None, :], sparse.eye(places), format="csr")
+    limits = np.concatenate([np.ones(count), [site.capacity for site in sites]])
+    rules, upper = sparse.vstack([once, room], format="csr"), allowed.ravel().astype(np.float64)
+    solved = milp(
+        -reward,
+        integrality=np.ones(count * places),
+        bounds=Bounds(0, upper),
+        constraints=LinearConstraint(rules, ub=limits),
+        options={"time_limit": TIME_LIMIT},
+    )
+    if solved.x is None:
+        raise RoutingError(f"no plan for {count} lines and {places} sites: {solved.message}")
+    relaxed = linprog(-reward, A_ub=rules, b_ub=limits, bounds=np.column_stack([np.zeros_like(upper), upper]))
+    taken = solved.x.reshape(count, places).round().astype(bool)
+    site = np.where(taken.any(axis=1), taken.argmax(axis=1), NOWHERE)
+    return Plan(site, -np.asarray(relaxed.ineqlin.marginals)[count:])
+
+
+def choose(line: Lines, sites: tuple[Site, ...], *, prices: Floats) -> int:
+    """Send one return where it recovers most after paying the price of the place it takes.
+
+    Returns
+    -------
+    int
+        Position of the site, or -1 where no permitted site has room.
+    """
+    free = np.array([site.capacity for site in sites]) >= line.units[0]
+    possible = permitted(line, sites)[0] & free
+    worth = np.where(possible, gains(line, sites)[0] - prices * line.units[0], -np.inf)
+    return int(worth.argmax()) if possible.any() else NOWHERE
