@@ -1,7 +1,7 @@
-"""What predictions are worth: recovery of every alternative, loss to fraud, cost of waiting, place in the queue.
+"""What predictions are worth: recovery of every alternative, loss to fraud, cost of waiting, priority.
 
-Pure functions over arrays. Amounts are floats in major units of the line's own currency: they rank alternatives
-and are never posted.
+Pure functions over arrays. Amounts are floats in major units of the line's own currency: they rank
+alternatives and are never posted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 GRADES: Final = tuple(grade for grade in Grade if grade is not Grade.UNGRADED)
 DISPOSITIONS: Final = tuple(Disposition)
 
-# Share of the line's value recovered at once, for grades NEW_SEALED, A, B, C, D, E. Resale by grade: the middles
-# of published ranges (80-100, 40-65, 20-40, 5-15, 0-5 %; a secondary source, so a prior); the rest are planning
+# Share of the line's value recovered at once, for grades NEW_SEALED, A, B, C, D, E. Resale by grade: middles of
+# published ranges (80-100, 40-65, 20-40, 5-15, 0-5 %; a secondary source, so a prior); the rest are planning
 # defaults until a recovery model has learned better ones. What is not listed recovers nothing.
 SHARES: Final[Mapping[str, tuple[float, ...]]] = MappingProxyType(
     {
@@ -60,7 +60,7 @@ MINUTES: Final[Mapping[str, float]] = MappingProxyType(
     }
 )
 SHIPPED: Final = frozenset({"RETURN_TO_VENDOR", "RETURN_TO_CUSTOMER", "TRANSFER_SITE", "HAZMAT_HANDOFF"})
-# Value lost a week: electronics 4-8 % a month (CBRE), power tools 1 % a month (domain metrics); others in between.
+# Value lost a week: electronics 4-8 % a month (CBRE), power tools 1 % a month; others planning defaults.
 DECAY: Final[Mapping[str, float]] = MappingProxyType(
     {"electronics": 0.014, "apparel": 0.01, "food": 0.05, "power_tools": 0.0023, "hand_tools": 0.0023}
 )

@@ -1,7 +1,7 @@
 """Which site: the highest recovery net of freight that fits the sites' capacity.
 
-A batch is solved exactly (a mixed-integer programme, HiGHS). The programme's shadow prices say what a place at
-each site is worth, so that a single return can be sent on its own without spoiling the plan.
+A batch is solved exactly (a mixed-integer programme, HiGHS). The programme's shadow prices say what a place
+at each site is worth, so that a single return can be sent on its own without spoiling the plan.
 """
 
 from __future__ import annotations
