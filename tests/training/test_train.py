@@ -1,0 +1,136 @@
+"""A trained model is judged, logged with its evidence, and the same again from the same seed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.table import take
+from training.answers import answers, as_request, card, load
+from training.datasets import Dataset, read
+from training.evaluate import table_of_figures
+from training.promote import gates_of
+from training.simulator.world import simulate, write
+from training.tracking import Registry
+from training.train import Trained, train
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Minutes of a small world: the task that trains quickest."""
+    folder = tmp_path_factory.mktemp("world")
+    write(simulate(returns=1500, rng=np.random.default_rng(5), start=NOW), folder, seed=5)
+    return read("workload", data=folder, mapping=None)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """An empty store of runs and models."""
+    return Registry(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Dataset, registry: Registry) -> Trained:
+    """One challenger."""
+    return train(dataset, registry=registry, seed=3, now=NOW)
+
+
+def test_the_figures_stand_beside_a_baseline_and_the_best_possible(trained: Trained):
+    """Every figure has an interval; a small world already beats the bare quantile."""
+    figures = trained.figures
+    assert figures["pinball_p50"] < figures["baseline_pinball_p50"]
+    assert figures["pinball_p50_lo"] <= figures["pinball_p50"] <= figures["pinball_p50_hi"]
+    assert 0.5 < figures["bayes_ratio_pinball_p50"] < 1.1
+
+
+def test_the_same_data_seed_and_code_give_the_same_answers(
+    dataset: Dataset, registry: Registry, trained: Trained
+):
+    """A second training gives another version with the same digest and identical predictions."""
+    again = train(dataset, registry=registry, seed=3, now=NOW)
+    assert again.registered.version != trained.registered.version
+    first, second = load(trained.registered.folder), load(again.registered.folder)
+    assert first.digest == second.digest
+    pd.testing.assert_frame_equal(
+        answers("workload", first, dataset.test.table), answers("workload", second, dataset.test.table)
+    )
+
+
+def test_the_registered_model_passes_its_gates(registry: Registry, trained: Trained):
+    """Signature, digest, reload through MLflow, worth, calibration, leakage and latency all hold."""
+    gates = gates_of(trained.registered, None, registry=registry, seed=0)
+    assert {gate.name: gate.finding for gate in gates if not gate.passes} == {}
+    assert {gate.name for gate in gates} >= {
+        "signature",
+        "reload",
+        "worth",
+        "calibration",
+        "leakage",
+        "latency",
+    }
+
+
+def test_a_model_is_non_inferior_to_itself(registry: Registry, trained: Trained, dataset: Dataset):
+    """Compared with its own twin, no customer and no site can be worse off."""
+    twin = train(dataset, registry=registry, seed=3, now=NOW).registered
+    gates = gates_of(twin, trained.registered, registry=registry, seed=0)
+    assert "non-inferior" in {gate.name for gate in gates}
+    assert all(gate.passes for gate in gates)
+
+
+def test_a_worse_model_does_not_pass(registry: Registry, trained: Trained, dataset: Dataset):
+    """A model that learned from shuffled labels is inferior to the champion and says so."""
+    rng = np.random.default_rng(0)
+    rows = dataset.train
+    shuffled = Dataset(
+        dataset.task,
+        type(rows)(rows.table, rng.permutation(rows.y), rows.blocks, rows.truth),
+        dataset.test,
+        dataset.origin,
+    )
+    worse = train(shuffled, registry=registry, seed=3, now=NOW).registered
+    failed = {
+        gate.name
+        for gate in gates_of(worse, trained.registered, registry=registry, seed=0)
+        if not gate.passes
+    }
+    assert "non-inferior" in failed
+
+
+def test_the_card_tells_where_the_model_comes_from(trained: Trained, dataset: Dataset):
+    """JSON for programs, Markdown for people, both beside the model's files."""
+    facts = card(trained.registered.folder)
+    assert facts["data_hash"] == dataset.origin.digest
+    assert facts["seed"] == 3
+    assert facts["metrics"]["rows"] == len(dataset.test.y)
+    page = (trained.registered.folder / "card.md").read_text()
+    assert "recoup-workload" in page
+    assert "pinball_p50" in page
+    json.dumps(facts)
+
+
+def test_the_table_of_figures_fits_a_terminal(trained: Trained):
+    """No line is wider than 80 columns."""
+    text = table_of_figures(trained.figures, title="workload")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_mlflow_serves_is_what_the_model_says(registry: Registry, trained: Trained, dataset: Dataset):
+    """Rows sent as a client would send them get the answers of the canonical table."""
+    some = take(dataset.test.table, np.arange(20))
+    served = registry.served(trained.registered, as_request("workload", some))
+    here = answers("workload", load(trained.registered.folder), some)
+    np.testing.assert_array_equal(served.to_numpy(), here.to_numpy())
+
+
+def test_no_file_of_a_model_is_a_pickle(trained: Trained):
+    """Text, plain arrays and JSON only."""
+    suffixes = {path.suffix for path in Path(trained.registered.folder).rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".md", ".txt", ".npz"}

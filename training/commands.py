@@ -1,0 +1,193 @@
+"""The commands of `recoup-lab`: options in, tables and files out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import pandas as pd
+import typer
+
+from features.mapping import load as load_table
+from features.returns import BadInputError
+from training import promote as promotion
+from training.answers import answers, card, load
+from training.datasets import Dataset, read
+from training.evaluate import evaluate as judge
+from training.evaluate import table_of_figures
+from training.settings import Settings
+from training.simulator.world import simulate as draw
+from training.simulator.world import write
+from training.tracking import Registered, Registry
+from training.train import TASKS, Trained, train_volume
+from training.train import train as train_task
+
+# A fixed day, so that the same seed is the same world whenever it is drawn.
+WORLD_START: Final = datetime(2023, 11, 1, tzinfo=UTC)
+EVERYTHING: Final = (*TASKS, "volume")
+
+Model = Annotated[str, typer.Argument(help="A task, a registered name@alias or name/version, or a folder.")]
+Data = Annotated[
+    Path | None, typer.Option(help="A csv, csv.gz or parquet table, or a folder of simulated history.")
+]
+MappingFile = Annotated[Path | None, typer.Option(help="What the table's columns mean (YAML).")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+Date = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC date or time.")
+]
+
+
+def simulate(
+    *,
+    returns: Annotated[int, typer.Option(help="How many returns.")],
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    start: Date = None,
+) -> None:
+    """Simulate a history of sales and returns with its exact truth."""
+    begun = start.replace(tzinfo=UTC) if start else WORLD_START
+    tables = draw(returns=returns, rng=np.random.default_rng(seed), start=begun)
+    write(tables, out, seed=seed)
+    typer.echo(
+        f"{len(tables.returns)} returns of {len(tables.sales)} sales, {len(tables.events)} events: {out}"
+    )
+
+
+def train(  # noqa: PLR0913 - a command line reads its options from the signature
+    task: Annotated[str, typer.Argument(help=f"{', '.join(EVERYTHING)} or all.")],
+    *,
+    data: Data = None,
+    mapping: MappingFile = None,
+    as_of: Date = None,
+    tune: Annotated[int, typer.Option(min=0, help="Trials of a search over parameters.")] = 0,
+    freq: Annotated[str, typer.Option(help="Of volume: D, W, M or Q.")] = "D",
+    seed: Seed = 0,
+) -> None:
+    """Fit, judge beside a bare baseline, log to MLflow and register as challenger."""
+    if task not in (*EVERYTHING, "all"):
+        raise BadInputError(f"'{task}' is no task; choose one of {', '.join(EVERYTHING)} or all.")
+    registry, now = _registry(), datetime.now(UTC)
+    tasks = EVERYTHING if task == "all" else (task,)
+    # All tables are read before anything is written: bad input leaves no half of the work behind.
+    datasets = {
+        name: read(name, data=data, mapping=mapping, as_of=as_of) for name in tasks if name != "volume"
+    }
+    for name in tasks:
+        if name == "volume":
+            done = train_volume(data, mapping, freq=freq, registry=registry, seed=seed, now=now)
+        else:
+            done = train_task(datasets[name], registry=registry, seed=seed, tune=tune, now=now)
+        typer.echo(table_of_figures(done.figures, title=_title(done)) + "\n")
+
+
+def evaluate(
+    model: Model,
+    *,
+    data: Data = None,
+    mapping: MappingFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Judge a model on rows it has not seen: by default the test rows of its own data."""
+    folder = _folder(model)
+    facts = card(folder)
+    if facts["task"] == "volume":
+        figures, title = facts["metrics"], "volume: as judged when trained; more by `recoup-lab backtest`"
+    else:
+        dataset = _dataset(facts, data, mapping)
+        figures = judge(load(folder), dataset, rng=np.random.default_rng(seed))
+        title = f"{facts['task']} on {len(dataset.test.y)} test rows of {dataset.origin.data}"
+    typer.echo(table_of_figures(figures, title=title))
+    if as_json:
+        typer.echo(json.dumps(figures))
+
+
+def promote(model: Model, *, seed: Seed = 0) -> None:
+    """Put a challenger (or `all`) through the gates; make it champion and hand it to the service."""
+    registry, now = _registry(), datetime.now(UTC)
+    names = [f"recoup-{task}@challenger" for task in EVERYTHING] if model == "all" else [_challenger(model)]
+    for name in names:
+        challenger = registry.find(name)
+        gates = promotion.promote(challenger, registry=registry, seed=seed, now=now)
+        for gate in gates:
+            typer.echo(f"  {gate.name}: {gate.finding}")
+        typer.echo(f"{challenger.name} version {challenger.version} is champion")
+
+
+def rollback(model: Model) -> None:
+    """Give the crown back to the champion before the present one."""
+    task = model.removeprefix("recoup-").partition("@")[0]
+    earlier = promotion.rollback(task, registry=_registry(), now=datetime.now(UTC))
+    typer.echo(f"{earlier.name} version {earlier.version} is champion again")
+
+
+def score(
+    model: Model,
+    *,
+    data: Data = None,
+    mapping: MappingFile = None,
+    out: Annotated[Path, typer.Option(help="The .csv or .parquet file to write.")],
+) -> None:
+    """Answer every row of a table, in its order."""
+    if not out.name.endswith((".csv", ".parquet")):
+        raise BadInputError(f"{out}: cannot write this kind of file; name a .csv or .parquet file.")
+    folder = _folder(model)
+    facts = card(folder)
+    if facts["task"] == "volume":
+        raise BadInputError("volume answers no rows; use `recoup-lab forecast`.")
+    source, meaning = _source(facts, data, mapping)
+    loaded = load_table(source, meaning, purpose="score")
+    found = answers(facts["task"], load(folder), loaded.table)
+    found.insert(0, "return_line_id", loaded.table["return_line_id"])
+    _write(found, out)
+    typer.echo(f"{len(found)} rows: {out}")
+
+
+def _registry() -> Registry:
+    settings = Settings()
+    return Registry(settings.mlflow_home, uri=settings.tracking_uri)
+
+
+def _folder(model: str) -> Path:
+    """Return the files of a model that is named or is a folder itself."""
+    if (Path(model) / "card.json").is_file():
+        return Path(model)
+    return _registry().find(model).folder
+
+
+def _challenger(model: str) -> str:
+    return model if "@" in model or "/" in model else f"recoup-{model.removeprefix('recoup-')}@challenger"
+
+
+def _source(
+    facts: dict[str, Any], data: Path | None, mapping: Path | None
+) -> tuple[Path | None, Path | None]:
+    """Return what was given, else what the model was trained on and with."""
+    own = Path(facts["mapping"]) if facts["mapping"] else None
+    return (data if data or mapping else Path(facts["data"])), mapping or own
+
+
+def _dataset(facts: dict[str, Any], data: Path | None, mapping: Path | None) -> Dataset:
+    source, meaning = _source(facts, data, mapping)
+    own = data is None and mapping is None and facts["as_of"]
+    as_of = datetime.fromisoformat(facts["as_of"]) if own else None
+    return read(facts["task"], data=source, mapping=meaning, as_of=as_of)
+
+
+def _title(done: Trained) -> str:
+    registered: Registered = done.registered
+    return f"{registered.name} version {registered.version}, challenger"
+
+
+def _write(frame: pd.DataFrame, out: Path) -> None:
+    """Write a table whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    if out.suffix == ".parquet":
+        frame.to_parquet(partial, index=False)
+    else:
+        frame.to_csv(partial, index=False)
+    partial.replace(out)

@@ -1,0 +1,1 @@
+"""What speaks for a model: figures with intervals, pictures and the card."""

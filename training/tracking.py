@@ -1,0 +1,216 @@
+"""The only door to MLflow: runs with their evidence, registered models and their aliases."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from features.returns import BadInputError
+
+EXPERIMENT: Final = "recoup"
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+PREVIOUS: Final = "previous_champion"  # tag of a champion: what a rollback returns to
+LOADER: Final = "training.answers"
+# Given, because inferring them costs seconds and starts a process.
+REQUIREMENTS: Final = ("lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that a training run leaves behind.
+
+    Parameters
+    ----------
+    folder : Path
+        The saved model, card included.
+    example : DataFrame
+        A few input rows as a client would send them.
+    answers : DataFrame
+        What the model says to them.
+    """
+
+    task: str
+    folder: Path
+    example: pd.DataFrame
+    answers: pd.DataFrame
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    plots: Mapping[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One version of a registered model, its files on disk."""
+
+    name: str
+    version: str
+    folder: Path
+    tags: Mapping[str, str]
+
+    @property
+    def task(self) -> str:
+        """What the model answers."""
+        return self.name.removeprefix("recoup-")
+
+
+class Registry:
+    """The store of runs and models: SQLite under `home`, or the tracking server at `uri`."""
+
+    def __init__(self, home: Path, *, uri: str | None = None) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self._home = home.resolve()
+        self._uri = uri or f"sqlite:///{self._home / 'mlflow.sqlite'}"
+        with _quiet():
+            self._client = mlflow.MlflowClient(self._uri, self._uri)
+            if self._client.get_experiment_by_name(EXPERIMENT) is None:
+                # A server keeps artefacts where it likes; locally they lie beside the database.
+                place = None if uri else (self._home / "artifacts").as_uri()
+                self._client.create_experiment(EXPERIMENT, artifact_location=place)
+
+    def log(self, run: Run) -> Registered:
+        """Log a run with its model and register the model as the newest version and challenger."""
+        name = f"recoup-{run.task}"
+        with _quiet():
+            mlflow.set_tracking_uri(self._uri)
+            mlflow.set_registry_uri(self._uri)
+            experiment = self._client.get_experiment_by_name(EXPERIMENT)
+            with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=run.task):
+                mlflow.set_tags(dict(run.tags))
+                mlflow.log_params(dict(run.params))
+                mlflow.log_metrics(dict(run.metrics))
+                for title, figure in run.plots.items():
+                    mlflow.log_figure(figure, f"plots/{title}.png")
+                for card in ("card.json", "card.md"):
+                    mlflow.log_artifact(str(run.folder / card))
+                logged = mlflow.pyfunc.log_model(
+                    name="model",
+                    loader_module=LOADER,
+                    data_path=str(run.folder),
+                    signature=signature(run.example, run.answers),
+                    input_example=run.example,
+                    pip_requirements=list(REQUIREMENTS),
+                )
+            version = self._register(name, logged.model_uri, logged.model_id, run.tags)
+            self._client.set_registered_model_alias(name, CHALLENGER, version)
+        return self.find(f"{name}@{CHALLENGER}")
+
+    def find(self, model: str) -> Registered:
+        """Find `name@alias`, `name/version`, or the bare name of a task: its challenger, else its champion.
+
+        Raises
+        ------
+        BadInputError
+            If there is no such model.
+        """
+        name, _, alias = model.partition("@")
+        name, _, version = name.partition("/")
+        name = name if name.startswith("recoup-") else f"recoup-{name}"
+        wanted = [alias] if alias else [] if version else [CHALLENGER, CHAMPION]
+        with _quiet():
+            found = self._by_version(name, version) if version else self._by_alias(name, wanted)
+            if found is None:
+                raise BadInputError(
+                    f"there is no registered model '{model}'; train one, or name another or a folder."
+                )
+            folder = Path(
+                mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", tracking_uri=self._uri)
+            )
+        return Registered(name, str(found.version), _files(folder), dict(found.tags))
+
+    def champion(self, task: str) -> Registered | None:
+        """Return the champion of a task, if it has one."""
+        with _quiet():
+            found = self._by_alias(f"recoup-{task}", [CHAMPION])
+        return self.find(f"recoup-{task}@{CHAMPION}") if found else None
+
+    def crown(self, model: Registered, *, tags: Mapping[str, str]) -> None:
+        """Make a version the champion and write down on it why, and whom it followed."""
+        with _quiet():
+            for key, value in tags.items():
+                self._client.set_model_version_tag(model.name, model.version, key, value)
+            self._client.set_registered_model_alias(model.name, CHAMPION, model.version)
+
+    def dethrone(self, model: Registered) -> None:
+        """Take the champion's alias away, where no earlier champion could return."""
+        with _quiet():
+            self._client.delete_registered_model_alias(model.name, CHAMPION)
+
+    def has_signature(self, model: Registered) -> bool:
+        """Whether a version's files carry a signature of inputs and outputs (nullable integers drop it)."""
+        with _quiet():
+            info = mlflow.models.get_model_info(str(model.folder.parent))
+        return bool(info.signature and info.signature.inputs and info.signature.outputs)
+
+    def served(self, model: Registered, rows: pd.DataFrame) -> pd.DataFrame:
+        """Answer rows through MLflow's own loader, as its server would."""
+        with _quiet():
+            return pd.DataFrame(mlflow.pyfunc.load_model(str(model.folder.parent)).predict(rows))
+
+    def _register(self, name: str, source: str, model_id: str, tags: Mapping[str, str]) -> str:
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+        made = self._client.create_model_version(name, source, tags=dict(tags), model_id=model_id)
+        return str(made.version)
+
+    def _by_alias(self, name: str, aliases: list[str]) -> ModelVersion | None:
+        for alias in aliases:
+            try:
+                return self._client.get_model_version_by_alias(name, alias)
+            except MlflowException:
+                continue
+        return None
+
+    def _by_version(self, name: str, version: str) -> ModelVersion | None:
+        try:
+            return self._client.get_model_version(name, version)
+        except MlflowException:
+            return None
+
+
+def signature(example: pd.DataFrame, answers: pd.DataFrame) -> ModelSignature:
+    """Describe inputs and outputs: every input optional, as a missing column is a missing value."""
+    inputs = [ColSpec(_type(example[name]), name, required=False) for name in example]
+    outputs = [ColSpec(_type(answers[name]), name) for name in answers]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def _type(column: pd.Series[Any]) -> DataType:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return DataType.datetime
+    return DataType.double if pd.api.types.is_float_dtype(column) else DataType.string
+
+
+def _files(folder: Path) -> Path:
+    """Return the folder of our own files inside a logged model: the one that holds the card."""
+    return next(folder.rglob("card.json")).parent
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's advice about its own insides off the terminal."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

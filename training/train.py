@@ -1,0 +1,209 @@
+"""A dataset becomes a judged, logged challenger."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import optuna
+import pandas as pd
+from tqdm import tqdm
+
+from features.mapping import load as load_table
+from features.table import LABELS, take, time
+from models import condition, disposition, fraud, recovery, volume, workload
+from models.boosting import Params
+from training.answers import as_request, served, tidy
+from training.datasets import Dataset, Origin, Rows
+from training.evaluate import compared, curves_of, evaluate, losses
+from training.evidence.card import Curves, code_version, pictures, write_card
+from training.evidence.figures import Figures
+from training.history import panel_of
+from training.tracking import Registered, Registry, Run
+
+TASKS: Final = tuple(LABELS)
+MODELS: Final[dict[str, Any]] = {
+    "disposition": disposition,
+    "condition": condition,
+    "recovery": recovery,
+    "fraud": fraud,
+    "workload": workload,
+}
+EXAMPLE_ROWS: Final = 5
+HORIZON: Final = 28  # periods held out to judge a volume forecast
+TUNED_ON: Final = 0.8  # of the training rows by time; the rest chooses the parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A registered challenger and how it did on rows it had not seen."""
+
+    registered: Registered
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A fitted model with what is to be told about it."""
+
+    task: str
+    model: Any
+    figures: Figures
+    origin: Origin
+    params: dict[str, Any]
+    rows: tuple[int, int]  # trained on, judged on
+    example: pd.DataFrame
+    curves: Curves = field(default_factory=dict)
+
+
+def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now: datetime) -> Trained:
+    """Fit a task's model, judge it on the held-out rows, log everything and register it as challenger.
+
+    The same dataset, seed and code give a model with the same predictions.
+
+    Parameters
+    ----------
+    tune : int
+        Trials of a search over the trees' parameters, judged on the later part of the training rows.
+    """
+    params = _tuned(dataset, seed=seed, trials=tune) if tune else MODELS[dataset.task].PARAMS
+    model = fit(dataset.task, dataset.train, attributes=dataset.origin.attributes, params=params, seed=seed)
+    first = take(dataset.test.table, np.arange(min(EXAMPLE_ROWS, len(dataset.test.y))))
+    candidate = Candidate(
+        task=dataset.task,
+        model=model,
+        figures=evaluate(model, dataset, rng=np.random.default_rng(seed)),
+        origin=dataset.origin,
+        params={**asdict(params), "tune": tune},
+        rows=(len(dataset.train.y), len(dataset.test.y)),
+        example=as_request(dataset.task, first),
+        curves=curves_of(model, dataset),
+    )
+    return _logged(candidate, registry=registry, seed=seed, now=now)
+
+
+def train_volume(
+    data: Path | None, mapping: Path | None, *, freq: str, registry: Registry, seed: int, now: datetime
+) -> Trained:
+    """Fit the volume forecast on all periods, judged by the last ones held out, and register it."""
+    panel = panel_of(data, mapping, freq=freq, levels=None)
+    reach = max(1, min(HORIZON, panel.length // 4))
+    candidate = Candidate(
+        task="volume",
+        model=volume.fit(panel, horizon=reach, rng=np.random.default_rng(seed)),
+        figures=_volume_figures(panel, reach=reach, seed=seed),
+        origin=Origin.of(load_table(data, mapping, purpose="volume"), mapping, None),
+        params={"freq": freq, "horizon": reach},
+        rows=(panel.length, reach),
+        example=tidy(panel),
+    )
+    return _logged(candidate, registry=registry, seed=seed, now=now)
+
+
+def _logged(candidate: Candidate, *, registry: Registry, seed: int, now: datetime) -> Trained:
+    card = _card(candidate, seed=seed, now=now)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / candidate.task
+        candidate.model.save(folder)
+        write_card(folder, card)
+        run = Run(
+            task=candidate.task,
+            folder=folder,
+            example=candidate.example,
+            answers=served(folder).predict(candidate.example),
+            params={**candidate.params, "seed": seed, "train_rows": candidate.rows[0]},
+            metrics=candidate.figures,
+            tags={name: str(card[name]) for name in ("task", "digest", "data_hash", "as_of", "code")},
+            plots=pictures(candidate.curves),
+        )
+        return Trained(registry.log(run), candidate.figures)
+
+
+def fit(task: str, rows: Rows, *, attributes: dict[str, str], params: Params, seed: int) -> Any:
+    """Fit a task's model on some rows with chance from `seed` alone."""
+    rng = np.random.default_rng(seed)
+    return MODELS[task].fit(rows.table, rows.y, rng=rng, attributes=attributes, params=params)
+
+
+def _card(candidate: Candidate, *, seed: int, now: datetime) -> dict[str, Any]:
+    origin = candidate.origin
+    return {
+        "task": candidate.task,
+        "digest": candidate.model.digest,
+        "created_at": now.isoformat(),
+        "code": code_version(Path(__file__).parent),
+        "data": origin.data,
+        "mapping": origin.mapping,
+        "data_hash": origin.digest,
+        "as_of": origin.as_of,
+        "attributes": origin.attributes,
+        "seed": seed,
+        "params": candidate.params,
+        "train_rows": candidate.rows[0],
+        "test_rows": candidate.rows[1],
+        "metrics": candidate.figures,
+    }
+
+
+def _tuned(dataset: Dataset, *, seed: int, trials: int) -> Params:
+    """Search the trees' parameters for the least loss on the later training rows."""
+    earlier, later = _halves(dataset.train)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    usual: Params = MODELS[dataset.task].PARAMS
+    for _ in tqdm(range(trials), desc=f"tuning {dataset.task}", unit="trial"):
+        trial = study.ask()
+        model = fit(
+            dataset.task,
+            earlier,
+            attributes=dataset.origin.attributes,
+            params=_suggest(trial, usual),
+            seed=seed,
+        )
+        study.tell(trial, float(losses(compared(model, replace(dataset, train=earlier), later).model).mean()))
+    return _suggest(optuna.trial.FixedTrial(study.best_params), usual)
+
+
+def _suggest(trial: optuna.trial.BaseTrial, usual: Params) -> Params:
+    return replace(
+        usual,
+        learning_rate=trial.suggest_float("learning_rate", 0.01, 0.15, log=True),
+        leaves=trial.suggest_int("leaves", 7, 95, log=True),
+        min_leaf=trial.suggest_int("min_leaf", 10, 200, log=True),
+        feature_share=trial.suggest_float("feature_share", 0.2, 1.0),
+        l2=trial.suggest_float("l2", 0.1, 50.0, log=True),
+    )
+
+
+def _halves(train: Rows) -> tuple[Rows, Rows]:
+    """Split training rows by time, or in their order where no time is known."""
+    order = np.argsort(time(train.table, "requested_at"), kind="stable")
+    cut = int(len(order) * TUNED_ON)
+
+    def part(index: Any) -> Rows:
+        exact = None if train.truth is None else train.truth.iloc[index]
+        return Rows(take(train.table, index), train.y[index], train.blocks[index], exact)
+
+    return part(order[:cut]), part(order[cut:])
+
+
+def _volume_figures(panel: volume.Panel, *, reach: int, seed: int) -> Figures:
+    """Hold the last periods out: absolute error as a share of the volume, beside last season's values."""
+    past = panel.until(panel.length - reach)
+    rng = np.random.default_rng(seed)
+    forecast = volume.fit(past, horizon=reach, rng=rng).predict(past, horizon=reach, rng=rng)
+    actual, said = panel.y[:, -reach:], forecast.paths.mean(axis=0)
+    season = volume.FREQUENCIES[panel.freq].season
+    naive = past.y[:, -season:][:, np.arange(reach) % min(season, past.length)]
+    low, high = np.quantile(forecast.paths, [0.1, 0.9], axis=0)
+    total = max(float(actual.sum()), 1.0)
+    return {
+        "wape": float(np.abs(actual - said).sum() / total),
+        "baseline_wape": float(np.abs(actual - naive).sum() / total),
+        "wape_total": float(np.abs((actual - said).sum(axis=0)).sum() / total),
+        "coverage_80": float(((actual >= low) & (actual <= high)).mean()),
+    }
