@@ -22,11 +22,12 @@ from features.returns import (
     ReturnLine,
     Sale,
 )
-from features.table import KINDS, Table, number, objects, rows, time
+from features.table import KINDS, Table, number, objects, time
 
 ATTRIBUTE: Final = "attr_"
 INTAKE: Final = "intake"
 INSPECTION: Final = "inspection"
+COMPUTED: Final = "="  # before the name of a feature that a table carries already computed
 TWO_YEARS: Final = np.timedelta64(2 * 365, "D")
 
 
@@ -86,13 +87,15 @@ def _each(
 ) -> Column:
     """A number worked out value by value; missing where any source is."""
 
+    def compute_one(table: Table) -> npt.NDArray[np.float64]:
+        values = objects(table, sources[0])
+        return np.array([np.nan if value is None else function(value) for value in values], np.float64)
+
     def compute(table: Table) -> npt.NDArray[np.float64]:
         values = zip(*(objects(table, source) for source in sources), strict=True)
-        return np.fromiter(
-            (np.nan if None in row else function(*row) for row in values), np.float64, rows(table)
-        )
+        return np.array([np.nan if None in row else function(*row) for row in values], np.float64)
 
-    return Column(name, "number", sources, compute, known)
+    return Column(name, "number", sources, compute_one if len(sources) == 1 else compute, known)
 
 
 def _has(code: str, source: str) -> Column:
@@ -194,6 +197,12 @@ def _spans_seasons(table: Table) -> bool:
     times = time(table, "requested_at")
     known = times[~np.isnat(times)]
     return len(known) > 0 and bool(known.max() - known.min() >= TWO_YEARS)
+
+
+def computed(table: Table) -> Table:
+    """Return the table with every declared number beside it, for several encoders to share one computation."""
+    numbers = (column for column in COLUMNS if column.kind == "number")
+    return {**table, **{COMPUTED + column.name: column.compute(table) for column in numbers}}
 
 
 def named(names: Sequence[str], attributes: Mapping[str, str]) -> tuple[Column, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.columns import ATTRIBUTE, Column, named
+from features.columns import ATTRIBUTE, COMPUTED, Column, named
 from features.table import Table, rows
 from features.text import TextScores, fit_text
 
@@ -140,7 +140,8 @@ class Encoder:
         place = 0
         for column in self.columns:
             if column.kind == "number":
-                result[:, place] = column.compute(table)
+                known = table.get(COMPUTED + column.name)
+                result[:, place] = column.compute(table) if known is None else known
             elif column.kind == "category":
                 result[:, place] = self._coded(column, table, count)
             else:

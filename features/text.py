@@ -50,7 +50,8 @@ class TextScores:
         result = np.full((len(texts), len(self.base)), np.nan)
         given = np.fromiter((bool(text) for text in texts), bool, len(texts))
         if given.any():
-            result[given] = _terms(self.vectorizers, texts[given]) @ self.weights + self.base
+            distinct, place = np.unique(texts[given], return_inverse=True)
+            result[given] = (_terms(self.vectorizers, distinct) @ self.weights + self.base)[place]
         return result
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -90,10 +91,11 @@ def fit_text(
     """
     given = np.fromiter((bool(text) for text in texts), bool, len(texts))
     try:
-        vectorizers = tuple(TfidfVectorizer(**settings, **COMMON).fit(texts[given]) for settings in ANALYZERS)
+        vectorizers = tuple(TfidfVectorizer(**settings, **COMMON) for settings in ANALYZERS)
+        terms = sparse.hstack([vectorizer.fit_transform(texts[given]) for vectorizer in vectorizers], "csr")
     except ValueError:  # no term is frequent enough
         return None
-    terms, y = _terms(vectorizers, texts[given]), targets[given]
+    y = targets[given]
     fold = rng.permutation(len(y)) % FOLDS
     unseen = np.empty_like(y)
     for place in range(FOLDS):
@@ -109,5 +111,7 @@ def _terms(vectorizers: tuple[TfidfVectorizer, ...], texts: npt.NDArray[Any]) ->
 
 
 def _ridge(terms: sparse.csr_matrix, y: Floats) -> tuple[Floats, Floats]:
-    model = Ridge(alpha=RIDGE, solver="sparse_cg", tol=1e-3).fit(terms, y)
-    return np.asarray(model.coef_).reshape(y.shape[1], -1).T.copy(), np.atleast_1d(model.intercept_)
+    # Centred by hand: an intercept would make the solver carry a dense copy of the means.
+    base = y.mean(axis=0)
+    model = Ridge(alpha=RIDGE, solver="sparse_cg", tol=1e-3, fit_intercept=False).fit(terms, y - base)
+    return np.asarray(model.coef_).reshape(y.shape[1], -1).T.copy(), base

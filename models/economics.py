@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 GRADES: Final = tuple(grade for grade in Grade if grade is not Grade.UNGRADED)
 DISPOSITIONS: Final = tuple(Disposition)
 
-# Share of the line's value recovered at once, for grades NEW_SEALED, A, B, C, D, E. Resale by grade: middles of
+# Share of the line's value recovered at once, for NEW_SEALED, A, B, C, D, E. Resale by grade: middles of
 # published ranges (80-100, 40-65, 20-40, 5-15, 0-5 %; a secondary source, so a prior); the rest are planning
 # defaults until a recovery model has learned better ones. What is not listed recovers nothing.
 SHARES: Final[Mapping[str, tuple[float, ...]]] = MappingProxyType(
