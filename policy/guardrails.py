@@ -9,7 +9,7 @@ from policy.authority import FIRST_RESORT
 from policy.language import FactValue
 from policy.policies import PolicySet
 from policy.rulebook import CONSIDERED, Hit, Rule, Rulebook
-from policy.shapes import BY_AMOUNT, BY_PERMISSION, LAST_RESORT, Effect
+from policy.shapes import BY_AMOUNT, BY_PERMISSION, LAST_RESORT, STRICTNESS, Effect
 from policy.verdict import Fired, Proposal, Requirement, Status, Verdict
 
 __all__ = ["PolicySet", "Proposal", "Verdict", "judge"]
@@ -38,6 +38,7 @@ def judge(policies: PolicySet, proposal: Proposal, *, site: str) -> Verdict:
     if looking:
         known = policies.language.know({**facts, CONSIDERED: considered})
         hits += [hit for rule in looking if (hit := rule.weigh(known)) is not None]
+        hits.sort(key=lambda hit: STRICTNESS[hit.rule.effect])
     return _verdict(proposal, book, hits, (disposition, forbidden))
 
 

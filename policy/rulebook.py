@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from features.returns import Disposition, Stage
 from policy.authority import Authority
 from policy.language import LIMIT_PREFIX, Amount, Condition, FactValue, Known
-from policy.shapes import Effect
+from policy.shapes import STRICTNESS, Effect
 
 CONSIDERED: Final = "disposition.considered"  # the one fact that the judge itself finds out
 
@@ -135,7 +135,7 @@ class Rulebook:
     @classmethod
     def of(cls, rules: Iterable[Rule], *, limits: Mapping[str, Limit], authority: Authority) -> Rulebook:
         """Sort rules by stage and limits by currency, once."""
-        ordered = tuple(sorted(rules, key=lambda rule: list(Effect).index(rule.effect)))
+        ordered = tuple(sorted(rules, key=lambda rule: STRICTNESS[rule.effect]))
         judged = [rule for rule in ordered if rule.enforced_by == "judge"]
         stages = {stage: _in_two_rounds(rule for rule in judged if stage in rule.stages) for stage in Stage}
         currencies = {currency for limit in limits.values() for currency in limit.values} | {""}

@@ -24,6 +24,7 @@ class Effect(StrEnum):
     AUTO = "auto"
 
 
+STRICTNESS: Final = {effect: place for place, effect in enumerate(Effect)}
 OWNERS: Final = ("operations", "finance", "compliance")
 BY_AMOUNT: Final = "by_amount"
 LAST_RESORT: Final = Disposition.QUARANTINE

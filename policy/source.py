@@ -68,7 +68,7 @@ def read(file: str, text: str) -> Source:
     if len(text) > MAX_CHARACTERS:
         raise PolicyError([Problem(file, 1, f"is larger than {MAX_CHARACTERS} characters; split it.")])
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
         lines: dict[Path, int] = {(): 1}
         return Source(file, None if node is None else _Reader(file, lines).value(node, ()), lines)
     except (yaml.YAMLError, RecursionError, ValueError) as refusal:

@@ -1,0 +1,255 @@
+"""Approvals: the table of states, and no path on which anyone approves their own case or over their limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.returns import Money, RecoupError
+from policy.approvals import (
+    MOVES,
+    AlreadyVotedError,
+    Approval,
+    Choice,
+    ClosedError,
+    NotAllowedError,
+    OverLimitError,
+    OwnCaseError,
+    Part,
+    State,
+    Vote,
+    Voter,
+    WrongRoleError,
+    after_business_days,
+    check_delegation,
+    check_move,
+    check_recall,
+    check_vote,
+    diagram,
+    is_overdue,
+    may_vote,
+    outcome,
+)
+from policy.authority import APPROVERS, Authority
+from policy.guardrails import PolicySet, Verdict
+from policy.policies import DEFAULT_RULES
+from policy.verdict import Requirement
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)  # a Friday
+AUTHORITY = PolicySet.load(DEFAULT_RULES).base.authority
+LIMITS = {"supervisor": 250_000, "manager": 1_000_000, "controller": 5_000_000, "cfo": 10**15}
+ROLES = (*APPROVERS, "admin", "orchestrator", "planner", "data_scientist", "auditor")
+AMOUNTS = (1, 250_000, 250_001, 1_000_000, 1_000_001, 5_000_000, 5_000_001)
+RELATIONS = (None, *Part)
+ACTIONS = ("vote", "delegate", "recall")
+
+
+def _requirement(role: str, amount: int) -> Requirement:
+    voters = AUTHORITY.voters((role,), Money(amount, "USD"))
+    return Requirement(
+        "X-01", voters.roles, 1, Money(amount, "USD") if role in LIMITS else None, voters.higher
+    )
+
+
+def _approval(requirement: Requirement, involved: dict[str, Part] | None = None) -> Approval:
+    return Approval(requirement, "DAL1", NOW + timedelta(days=7), involved or {})
+
+
+def _voter(role: str, actor: str = "emp:1") -> Voter:
+    return Voter(actor, frozenset({role}))
+
+
+def _act(action: str, approval: Approval, voter: Voter, authority: Authority = AUTHORITY) -> None:
+    if action == "vote":
+        check_vote(approval, voter, authority=authority, now=NOW)
+    elif action == "delegate":
+        check_delegation(approval, voter, to="emp:2", authority=authority, now=NOW)
+    else:
+        check_recall(approval, voter, authority=authority, now=NOW)
+
+
+def _allowed(action: str, approval: Approval, voter: Voter) -> bool:
+    try:
+        _act(action, approval, voter)
+    except RecoupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("asked", APPROVERS)
+def test_the_truth_table_of_role_action_amount_and_relation(asked: str) -> None:
+    for role, action, amount, part in product(ROLES, ACTIONS, AMOUNTS, RELATIONS):
+        requirement = _requirement(asked, amount)
+        approval = _approval(requirement, {"emp:1": part} if part else {})
+        if asked in LIMITS:
+            ladder = list(LIMITS)
+            right = role in LIMITS and ladder.index(role) >= ladder.index(asked) and amount <= LIMITS[role]
+        else:
+            right = role == asked
+        expected = right and part is None
+        if action == "recall":
+            expected |= part in {Part.REQUESTED, Part.HOLDS_REQUESTING_KEY}
+        assert _allowed(action, approval, _voter(role)) is expected, (role, action, amount, part)
+
+
+@given(
+    roles=st.frozensets(st.sampled_from(ROLES)),
+    amount=st.integers(0, 10**8),
+    part=st.sampled_from(Part),
+    spelling=st.sampled_from(["emp:1", "EMP:1", " emp:1 "]),
+)
+def test_no_set_of_roles_lets_anyone_approve_their_own_case(
+    roles: frozenset[str], amount: int, part: Part, spelling: str
+) -> None:
+    for asked in APPROVERS:
+        approval = _approval(_requirement(asked, amount), {"emp:1": part})
+        with pytest.raises(OwnCaseError):
+            check_vote(approval, Voter(spelling, roles), authority=AUTHORITY, now=NOW)
+
+
+@given(roles=st.frozensets(st.sampled_from(ROLES)), amount=st.integers(0, 10**8))
+def test_nobody_answers_for_more_than_the_highest_of_their_limits(roles: frozenset[str], amount: int) -> None:
+    approval = _approval(_requirement("supervisor", amount))
+    highest = max((LIMITS[role] for role in roles if role in LIMITS), default=-1)
+    able = amount <= highest and "admin" not in roles
+    assert may_vote(approval, Voter("emp:1", roles), authority=AUTHORITY, now=NOW) is able
+
+
+def test_a_limit_that_was_lowered_since_counts() -> None:
+    approval = _approval(_requirement("supervisor", 200_000))
+    lowered = Authority({**AUTHORITY.limits, "supervisor": {"USD": 100_000}})
+    with pytest.raises(OverLimitError):
+        check_vote(approval, _voter("supervisor"), authority=lowered, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("approval", "voter", "error", "status"),
+    [
+        (
+            _approval(_requirement("manager", 1), {"emp:1": Part.INSPECTED}),
+            _voter("manager"),
+            OwnCaseError,
+            403,
+        ),
+        (_approval(_requirement("manager", 1)), _voter("hazmat_officer"), WrongRoleError, 403),
+        (_approval(_requirement("manager", 1)), _voter("admin"), WrongRoleError, 403),
+        (_approval(_requirement("manager", 300_000)), _voter("supervisor"), OverLimitError, 403),
+        (
+            _approval(_requirement("manager", 1)),
+            Voter("emp:1", frozenset({"manager"}), frozenset({"CHI1"})),
+            NotAllowedError,
+            403,
+        ),
+        (
+            replace(_approval(_requirement("manager", 1)), state=State.APPROVED),
+            _voter("manager"),
+            ClosedError,
+            409,
+        ),
+        (replace(_approval(_requirement("manager", 1)), expires_at=NOW), _voter("manager"), ClosedError, 409),
+        (
+            replace(_approval(_requirement("manager", 1)), votes=(Vote("EMP:1", Choice.APPROVE),)),
+            _voter("manager"),
+            AlreadyVotedError,
+            409,
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_a_status(
+    approval: Approval, voter: Voter, error: type[RecoupError], status: int
+) -> None:
+    with pytest.raises(error) as refusal:
+        check_vote(approval, voter, authority=AUTHORITY, now=NOW)
+    assert (refusal.value.status, bool(refusal.value.hint)) == (status, refusal.type is not NotAllowedError)
+    assert str(refusal.value).endswith(".")
+
+
+def test_an_approval_is_not_delegated_to_oneself_nor_to_someone_of_the_case() -> None:
+    approval = _approval(_requirement("manager", 1), {"emp:9": Part.RECEIVED})
+    for to in ("emp:1", "emp:9"):
+        with pytest.raises(NotAllowedError):
+            check_delegation(approval, _voter("manager"), to=to, authority=AUTHORITY, now=NOW)
+
+
+def test_specialists_approve_their_subject_whatever_the_amount(judged: Callable[..., Verdict]) -> None:
+    verdict = judged({"item.regulatory": ["HAZMAT"], "sale.price_paid": 10**9}, credit=Money(900_000, "USD"))
+    by_rule = {each.rule: each for each in verdict.approvals}
+    assert may_vote(_approval(by_rule["CMP-02"]), _voter("hazmat_officer"), authority=AUTHORITY, now=NOW)
+    assert not may_vote(_approval(by_rule["FIN-01"]), _voter("hazmat_officer"), authority=AUTHORITY, now=NOW)
+
+
+_VOTES = st.lists(
+    st.builds(Vote, st.sampled_from(["emp:1", "EMP:1", "emp:2", "emp:3"]), st.sampled_from(Choice)),
+    max_size=5,
+)
+
+
+@given(votes=_VOTES, needed=st.integers(1, 3))
+def test_enough_different_people_approve_and_one_rejection_closes(votes: list[Vote], needed: int) -> None:
+    approval = _approval(Requirement("X-01", ("manager",), needed, Money(1, "USD")))
+    people = {vote.actor.lower() for vote in votes if vote.choice is Choice.APPROVE}
+    expected = State.APPROVED if len(people) >= needed else State.PENDING
+    if any(vote.choice is Choice.REJECT for vote in votes):
+        expected = State.REJECTED
+    assert outcome(approval, votes) is expected
+    assert expected is State.PENDING or expected in MOVES[State.PENDING]
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.PENDING])
+def test_votes_change_nothing_once_it_is_closed(state: State) -> None:
+    approval = replace(_approval(_requirement("manager", 1)), state=state)
+    assert outcome(approval, [Vote("emp:1", Choice.REJECT)]) is state
+
+
+@pytest.mark.parametrize(("state", "to"), list(product(State, State)))
+def test_only_the_moves_of_the_table_are_made(state: State, to: State) -> None:
+    if to in MOVES[state]:
+        check_move(state, to)
+    else:
+        with pytest.raises(ClosedError):
+            check_move(state, to)
+
+
+def test_nothing_ever_becomes_approved_but_what_is_pending() -> None:
+    assert set(MOVES) == set(State)
+    assert [state for state, after in MOVES.items() if State.APPROVED in after] == [State.PENDING]
+    assert not any(State.PENDING in after for after in MOVES.values())
+
+
+def test_the_diagram_shows_every_move_and_no_other() -> None:
+    lines = {line.strip() for line in diagram().splitlines()}
+    moves = {f"{state} --> {to}" for state, after in MOVES.items() for to in after}
+    assert moves < lines
+    assert {line for line in lines if "-->" in line and "[*]" not in line} == moves
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "end"),
+    [
+        (NOW, 0, NOW),
+        (NOW, 1, NOW + timedelta(days=3)),
+        (NOW, 5, NOW + timedelta(days=7)),
+        (NOW + timedelta(days=1), 1, datetime(2026, 11, 24, tzinfo=UTC)),
+    ],
+)
+def test_weekends_do_not_count(start: datetime, days: int, end: datetime) -> None:
+    assert after_business_days(start, days) == end
+
+
+@given(start=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), days=st.integers(0, 15))  # noqa: DTZ001
+def test_more_days_never_end_sooner_and_never_on_a_weekend(start: datetime, days: int) -> None:
+    end = after_business_days(start, days)
+    assert start <= end < after_business_days(start, days + 1)
+    assert end.weekday() < 5
+
+
+def test_something_is_overdue_only_after_its_time() -> None:
+    due = after_business_days(NOW, 1)
+    assert not is_overdue(NOW, business_days=1, now=due)
+    assert is_overdue(NOW, business_days=1, now=due + timedelta(seconds=1))

@@ -1,0 +1,197 @@
+"""The judge promises one law above all: knowing less, or ruling more, never allows more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from features.returns import FACTS, Disposition, Grade, HandlingClass, Money, Reason, RegulatoryClass, Stage
+from policy.guardrails import PolicySet, Proposal, Verdict, judge
+from policy.policies import DEFAULT_RULES
+from policy.rulebook import CONSIDERED, Rule, Rulebook
+from policy.shapes import LAST_RESORT, Effect
+from policy.verdict import SEVERITY, Status
+
+POLICIES = PolicySet.load(DEFAULT_RULES)
+PLACES = ("DAL1", "CHI1")
+CONDITIONS = (
+    "true",
+    "item.opened",
+    "credit.without_return",
+    "line.quantity > 1",
+    "credit.amount > limits.keep_below",
+    "reason in ['DEFECTIVE', 'UNWANTED']",
+    "supplier.authorized || models.degraded",
+    "disposition.considered.exists(what, what in ['RESTOCK', 'NO_RETURN_KEEP', 'HAZMAT_HANDOFF'])",
+)
+
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "int": st.sampled_from([0, 1, 2, 25, 31, 1500, 4000, 30_000, 3_000_000, 20_261_120]),
+    "double": st.floats(0, 1),
+    "bool": st.booleans(),
+    "string": st.sampled_from(["low", "high"]),
+    "list": st.lists(st.sampled_from(["PROOF_OF_DELIVERY", "REGISTRANT_RECORD", "PACKING_173_185_F"])),
+}
+_SPECIAL = {
+    "reason": st.sampled_from([reason.value for reason in Reason]),
+    "inspection.grade": st.sampled_from([grade.value for grade in Grade]),
+    "item.regulatory": st.lists(st.sampled_from([kind.value for kind in RegulatoryClass]), max_size=2),
+    "item.handling": st.lists(st.sampled_from([kind.value for kind in HandlingClass]), max_size=2),
+}
+_NAMES = sorted(fact.name for fact in FACTS if fact.name != CONSIDERED)
+_KINDS = {fact.name: fact.kind for fact in FACTS}
+
+
+@st.composite
+def _facts(draw: st.DrawFn) -> dict[str, Any]:
+    """A few facts in which it differs from the plain return; ... where one is not known."""
+    chosen = draw(st.lists(st.sampled_from(_NAMES), unique=True, max_size=8))
+    return {name: draw(st.just(...) | _SPECIAL.get(name, _VALUES[_KINDS[name]])) for name in chosen}
+
+
+_PROPOSALS = st.builds(
+    Proposal,
+    stage=st.sampled_from(Stage),
+    facts=_facts(),
+    credit=st.builds(
+        Money,
+        st.sampled_from([0, 4000, 5001, 11_900, 50_001, 1_000_000, 6_000_000]),
+        st.sampled_from(["USD", "USD", "USD", "EUR"]),
+    ),
+    candidates=st.lists(st.sampled_from(Disposition), unique=True, max_size=6).map(tuple),
+)
+
+
+@st.composite
+def _rules(draw: st.DrawFn) -> Rule:
+    effect = draw(st.sampled_from([each for each in Effect if each is not Effect.AUTO]))
+    asks = effect not in {Effect.CAP, Effect.AUTO}
+    when = POLICIES.language.condition(draw(st.sampled_from(CONDITIONS)))
+    assume(effect is not Effect.FORBID or CONSIDERED not in when.references)
+    roles = draw(st.sampled_from([("supervisor",), ("controller",), ("fraud_reviewer",), ("by_amount",)]))
+    where = st.sampled_from([each for each in Disposition if each is not LAST_RESORT])
+    document = asks and (effect is Effect.REQUIRE_DOCUMENT or draw(st.booleans()))
+    template = next(rule for rule in POLICIES.rules if rule.id == "OPS-01")
+    return replace(
+        template,
+        id=draw(st.sampled_from(["AAA-01", "ZZZ-01"])),
+        effect=effect,
+        stages=frozenset(Stage),
+        targets=draw(st.sampled_from([frozenset(), frozenset({"credit"}), frozenset({"return"})])),
+        dispositions=frozenset(draw(st.lists(where, max_size=4))),
+        then=draw(st.none() | st.sampled_from(Disposition)) if effect is Effect.FORBID else None,
+        roles=roles if asks and (effect is Effect.REQUIRE_APPROVAL or draw(st.booleans())) else (),
+        count=draw(st.integers(1, 2)),
+        document="a letter" if document else None,
+        when=when,
+        provided=POLICIES.language.condition("'LETTER' in documents.kinds") if document else None,
+        at=POLICIES.language.amount("credit.already_given + 100") if effect is Effect.CAP else None,
+    )
+
+
+def _with_rule(rule: Rule, *, first: bool) -> PolicySet:
+    base = POLICIES.base
+    rules = [rule, *base.rules] if first else [*base.rules, rule]
+    return replace(POLICIES, base=Rulebook.of(rules, limits=base.limits, authority=base.authority), sites={})
+
+
+def _on(plain: dict[str, Any], proposal: Proposal) -> Proposal:
+    """The proposal with what it does not say taken from the plain return."""
+    facts = {**plain, **proposal.facts}
+    return replace(proposal, facts={name: value for name, value in facts.items() if value is not ...})
+
+
+@settings(max_examples=300)
+@given(proposal=_PROPOSALS, site=st.sampled_from(PLACES), data=st.data())
+def test_forgetting_facts_never_allows_more(proposal: Proposal, site: str, data: st.DataObject) -> None:
+    names = sorted(proposal.facts)
+    forgotten = data.draw(
+        st.sets(st.sampled_from(names), min_size=1, max_size=3) if names else st.just(set())
+    )
+    rest = {name: value for name, value in proposal.facts.items() if name not in forgotten}
+    knowing, guessing = (
+        judge(POLICIES, each, site=site) for each in (proposal, replace(proposal, facts=rest))
+    )
+    assert guessing.is_no_looser_than(knowing)
+
+
+@settings(max_examples=300)
+@given(proposal=_PROPOSALS, rule=_rules(), first=st.booleans())
+def test_another_rule_never_allows_more(
+    plain: dict[str, Any], proposal: Proposal, rule: Rule, *, first: bool
+) -> None:
+    proposal = _on(plain, proposal)
+    before = judge(POLICIES, proposal, site="DAL1")
+    after = judge(_with_rule(rule, first=first), proposal, site="DAL1")
+    assert after.is_no_looser_than(before)
+
+
+@settings(max_examples=200)
+@given(proposal=_PROPOSALS)
+def test_a_site_never_allows_more_than_the_company(plain: dict[str, Any], proposal: Proposal) -> None:
+    company, site = (judge(POLICIES, _on(plain, proposal), site=place) for place in PLACES)
+    assert site.is_no_looser_than(company)
+
+
+@settings(max_examples=200)
+@given(proposal=_PROPOSALS)
+def test_every_verdict_is_coherent(plain: dict[str, Any], proposal: Proposal) -> None:
+    proposal = _on(plain, proposal)
+    verdict = judge(POLICIES, proposal, site="DAL1")
+    assert verdict == judge(POLICIES, proposal, site="DAL1")
+    assert verdict.permits(verdict.disposition)
+    assert verdict.credit <= proposal.credit
+    assert verdict.ceiling is None or verdict.credit <= verdict.ceiling
+    assert (verdict.status is Status.CLEARED) <= (not verdict.approvals and not verdict.documents)
+    assert bool(verdict.missing) <= (verdict.status is not Status.CLEARED)
+    strictness = [list(Effect).index(fired.effect) for fired in verdict.fired]
+    assert strictness == sorted(strictness)
+
+
+@given(proposal=_PROPOSALS)
+def test_being_no_looser_is_an_order(plain: dict[str, Any], proposal: Proposal) -> None:
+    proposal = _on(plain, proposal)
+    verdict = judge(POLICIES, proposal, site="DAL1")
+    assert verdict.is_no_looser_than(verdict)
+    milder = replace(verdict, status=Status.CLEARED, credit=replace(proposal.credit, minor=10**9))
+    assert SEVERITY[verdict.status] == 0 or not milder.is_no_looser_than(verdict)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_knowing_nothing_at_all_is_never_cleared_where_rules_ask(stage: Stage) -> None:
+    verdict = judge(POLICIES, Proposal(stage, {}, Money(60_000, "USD"), ()), site="DAL1")
+    assert verdict.status is not Status.CLEARED
+    assert verdict.disposition is LAST_RESORT or verdict.disposition is Disposition.HAZMAT_HANDOFF
+
+
+def test_facts_cannot_overrule_what_the_request_and_the_policy_say(judged: Callable[..., Verdict]) -> None:
+    smuggled = {"credit.amount": 1, "limits.approval_above": 10**12, "stage": "CLOSED", "site": "X"}
+    verdict = judged({**smuggled, "sale.price_paid": 10**6}, credit=Money(60_000, "USD"))
+    assert [fired.id for fired in verdict.fired] == ["FIN-01"]
+
+
+def test_what_is_not_known_is_asked_of_one_supervisor_and_named(judged: Callable[..., Verdict]) -> None:
+    verdict = judged({"sale.price_paid": ..., "credit.without_return": ..., "models.in_domain": ...})
+    supervisors = [
+        each.rule for each in verdict.approvals if each.roles == ("supervisor",) and each.needed == 1
+    ]
+    assert verdict.missing == ("credit.without_return", "models.in_domain", "sale.price_paid")
+    assert supervisors == ["OPS-09"]
+    assert "Not known: models.in_domain." in next(
+        fired.sentence for fired in verdict.fired if fired.id == "OPS-09"
+    )
+
+
+def test_a_supervisor_who_is_asked_about_a_large_credit_is_lifted_to_one_who_may_answer(
+    judged: Callable[..., Verdict],
+) -> None:
+    verdict = judged({"models.in_domain": False, "sale.price_paid": 10**9}, credit=Money(300_000, "USD"))
+    assert {each.rule: each.roles for each in verdict.approvals} == {
+        "OPS-09": ("manager",),
+        "FIN-01": ("manager",),
+    }
