@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 
 from features.returns import Money
 from ledger.chain import ConflictError, NotInLedgerError
@@ -160,6 +160,12 @@ class Approvals(Recommendations):
         # The page is found in one index alone; only its rows are then read whole.
         query = _joined().where(approvals.c.id.in_(page)).order_by(approvals.c.seq)
         return tuple(map(_read, self._all(query)))
+
+    def approvals_asked(self, rule: str, *, site: str, since: datetime) -> int:
+        """Count the approvals that a rule has asked for at a site since a moment, whatever became of them."""
+        mine = (approvals.c.rule == rule) & (approvals.c.site == site) & (approvals.c.at >= since)
+        query = select(func.count()).select_from(approvals).where(mine)
+        return int(self._connection.execute(query).scalar_one())
 
     def approvals_of(self, recommendation_id: str) -> tuple[Approval, ...]:
         """Return all approvals of a recommendation, oldest first."""

@@ -189,6 +189,7 @@ approvals = history(
     moment("expires_at", nullable=True),
     *amount("amount_minor", nullable=True),
     Index(None, "recommendation_id"),
+    Index(None, "rule", "site", "at"),
 )
 approval_changes = history(
     "approval_changes",

@@ -12,7 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving import errors, telemetry
-from serving.api import approvals, audit, documents, events, forecasts, policies, recommendations, reference
+from serving.api import (
+    approvals,
+    audit,
+    documents,
+    events,
+    forecasts,
+    operations,
+    policies,
+    recommendations,
+    reference,
+)
 from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.web import pages
@@ -22,7 +32,18 @@ DESCRIPTION = (
     "It never posts a credit. Every POST that writes takes an `Idempotency-Key`; "
     "refusals are `application/problem+json`."
 )
-ROUTERS = (recommendations, approvals, reference, events, documents, forecasts, policies, audit, pages)
+ROUTERS = (
+    recommendations,
+    approvals,
+    reference,
+    events,
+    documents,
+    forecasts,
+    policies,
+    audit,
+    operations,
+    pages,
+)
 
 
 def create_app(settings: Settings, open_runtime: Callable[[Settings], Runtime]) -> FastAPI:

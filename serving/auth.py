@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
 
 from serving.access import Action, allowed
 from serving.errors import ProblemError
@@ -59,12 +58,6 @@ def bearer(authorization: str | None) -> str:
 def unauthenticated(detail: str) -> ProblemError:
     """The 401 of this service."""
     return ProblemError(401, "unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="recoup"'})
-
-
-def check_valid(expires_at: datetime | None, *, revoked: bool, now: datetime) -> None:
-    """Refuse a key that was revoked or has expired."""
-    if revoked or (expires_at is not None and expires_at <= now):
-        raise unauthenticated("This key is no longer valid; ask an administrator for a new one.")
 
 
 def check_allowed(caller: Caller, action: Action) -> None:

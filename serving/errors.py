@@ -51,7 +51,22 @@ class Problem(BaseModel):
     errors: list[FieldError] = []
 
 
-def problem(  # the members of RFC 9457 are these
+def problem_body(
+    request: Request, status: int, code: str, detail: str, *, errors: Sequence[FieldError] = ()
+) -> dict[str, Any]:
+    """The members of RFC 9457 for one refusal."""
+    return Problem(
+        type=TYPE_BASE + code,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        trace_id=getattr(request.state, "trace_id", ""),
+        errors=list(errors),
+    ).model_dump()
+
+
+def problem(
     request: Request,
     status: int,
     code: str,
@@ -61,16 +76,13 @@ def problem(  # the members of RFC 9457 are these
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The problem response for one refusal."""
-    body = Problem(
-        type=TYPE_BASE + code,
-        title=HTTPStatus(status).phrase,
-        status=status,
-        code=code,
-        detail=detail,
-        trace_id=getattr(request.state, "trace_id", ""),
-        errors=list(errors),
-    )
-    return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type="application/problem+json")
+    body = problem_body(request, status, code, detail, errors=errors)
+    return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def error_problem(request: Request, error: RecoupError) -> dict[str, Any]:
+    """The problem that one of our own errors is."""
+    return problem_body(request, error.status, error.code, f"{error} {error.hint}".strip())
 
 
 def pointer(location: Sequence[str | int]) -> str:
@@ -94,8 +106,9 @@ async def _recoup_error(request: Request, error: Exception) -> JSONResponse:
     headers: dict[str, str] = dict(getattr(error, "headers", {}))
     if retry_after := getattr(error, "retry_after", None):
         headers["Retry-After"] = str(retry_after)
-    detail = f"{error} {error.hint}".strip()
-    return problem(request, error.status, error.code, detail, headers=headers)
+    return JSONResponse(
+        error_problem(request, error), error.status, headers, media_type="application/problem+json"
+    )
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

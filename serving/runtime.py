@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
+import bentoml
+import structlog
+
+from features.returns import RecoupError
 from ledger.store import Ledger
-from models.condition import ConditionModel
-from models.disposition import DispositionModel
-from models.fraud import FraudModel
-from models.recovery import RecoveryModel
-from models.workload import WorkloadModel
-from policy.guardrails import PolicySet
+from models import condition, disposition, fraud, recovery, workload
+from policy.policies import PolicySet, files_of
+from serving.clock import utc_now
 from serving.settings import Settings
 
-TASKS: Final[dict[str, Any]] = {
-    "condition": ConditionModel,
-    "disposition": DispositionModel,
-    "recovery": RecoveryModel,
-    "fraud": FraudModel,
-    "workload": WorkloadModel,
+SERVICE_ACTOR: Final = "service:recoup"
+_LOADERS: Final[dict[str, Callable[[Path], Any]]] = {
+    "condition": condition.load,
+    "disposition": disposition.load,
+    "recovery": recovery.load,
+    "fraud": fraud.load,
+    "workload": workload.load,
 }
-_log = logging.getLogger("recoup.runtime")
+_log = structlog.get_logger("recoup.runtime")
 
 
 @dataclass(frozen=True, slots=True)
 class Champions:
     """The promoted models in memory; a missing one is None and makes every answer degraded."""
 
-    condition: ConditionModel | None = None
-    disposition: DispositionModel | None = None
-    recovery: RecoveryModel | None = None
-    fraud: FraudModel | None = None
-    workload: WorkloadModel | None = None
-    versions: tuple[tuple[str, str, str], ...] = ()  # task, version, digest
+    condition: condition.Model | None = None
+    disposition: disposition.Model | None = None
+    recovery: recovery.Model | None = None
+    fraud: fraud.Model | None = None
+    workload: workload.Model | None = None
+    versions: tuple[tuple[str, str], ...] = ()  # task, version
+
+    @property
+    def loaded(self) -> tuple[Any, ...]:
+        """The models that are there."""
+        found = (getattr(self, field.name) for field in fields(self) if field.name != "versions")
+        return tuple(model for model in found if model is not None)
 
     @property
     def degraded(self) -> bool:
         """Whether any model is missing."""
-        return None in (self.condition, self.disposition, self.recovery, self.fraud, self.workload)
+        return len(self.loaded) < len(_LOADERS)
+
+    @property
+    def wire(self) -> dict[str, dict[str, str]]:
+        """Version and digest by task, as every recommendation records them."""
+        return {
+            task: {"version": version, "digest": getattr(self, task).digest}
+            for task, version in self.versions
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +69,38 @@ class Runtime:
     policies: PolicySet
     champions: Champions
     now: Callable[[], datetime]
+
+
+def load_champions() -> Champions:
+    """Load the promoted models from BentoML's model store; those that are missing are logged and left out."""
+    models: dict[str, Any] = {}
+    versions = []
+    for task, load in _LOADERS.items():
+        try:
+            stored = bentoml.models.get(f"recoup-{task}:latest")
+            models[task] = load(Path(stored.path))
+        except (bentoml.exceptions.NotFound, RecoupError, OSError) as error:
+            _log.warning("model missing", task=task, error=type(error).__name__)
+            continue
+        versions.append((task, str(stored.info.labels.get("version", stored.tag.version))))
+    return Champions(**models, versions=tuple(versions))
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Open everything that the service needs.
+
+    Raises
+    ------
+    PolicyError, LedgerUnavailableError
+        If the policy is not valid or the ledger cannot be reached: the service then does not start.
+    """
+    files = files_of(settings.policy_dir)
+    policies = PolicySet.parse(files)
+    ledger = Ledger(settings.ledger_url, lock_seconds=settings.deadline_seconds)
+    ledger.ping()
+    now = utc_now()
+    with ledger.write() as tx:
+        tx.add_policy(policies.digest, content=files, actor=SERVICE_ACTOR, at=now)
+        if tx.active_policy() != policies.digest:
+            tx.activate_policy(policies.digest, actor=SERVICE_ACTOR, at=now)
+    return Runtime(settings, ledger, policies, load_champions(), utc_now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bentoml
 
-from ledger.store import LedgerUnavailableError
+from ledger.chain import LedgerUnavailableError
 from serving.app import create_app
 from serving.runtime import open_runtime
 from serving.settings import Settings

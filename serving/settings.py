@@ -35,6 +35,10 @@ class Settings(BaseSettings):
         10.0, gt=0, description="a request that waits longer for the ledger gets 503, seconds"
     )
 
+    webhooks_to_private: bool = Field(
+        default=False, description="allow webhooks to private and loopback addresses"
+    )
+
     @property
     def ledger_url(self) -> str:
         """Where the ledger lives."""

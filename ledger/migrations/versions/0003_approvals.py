@@ -56,6 +56,7 @@ def _approvals() -> None:
         sa.UniqueConstraint("id", name="uq_approvals_id"),
     )
     op.create_index("ix_approvals_recommendation_id", "approvals", ["recommendation_id"])
+    op.create_index("ix_approvals_rule_site_at", "approvals", ["rule", "site", "at"])
 
 
 def _approval_changes() -> None:

@@ -1,0 +1,229 @@
+"""The inbox of approvers, and their votes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field, StringConstraints
+
+from features.events import EventType
+from ledger.approvals import Approval, Delegation, Vote
+from ledger.store import Transaction
+from policy import approvals as rules
+from policy.approvals import Choice, State
+from serving import auth
+from serving.access import APPROVERS, Action
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
+from serving.api.wire import Actor, Text, Wire
+from serving.approving import circle_of, conclude, notify, settle
+from serving.auth import Caller
+from serving.errors import ProblemError
+from serving.identity import new_id
+from serving.times import iso
+
+router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
+Reader = Annotated[Caller, permit(Action.INBOX)]
+Voter = Annotated[Caller, permit(Action.VOTE)]
+Recaller = Annotated[Caller, permit(Action.RECALL)]
+IfMatch = Annotated[str | None, Header(description="The ETag of the approval as it was read.")]
+PAGE = 100
+
+
+class VoteRequest(Wire):
+    """A vote with its reason."""
+
+    vote: Literal["approve", "reject"]
+    comment: Annotated[str, StringConstraints(strict=True, max_length=2000)] = ""
+
+
+class DelegateRequest(Wire):
+    """To whom the question is passed on."""
+
+    to: Actor
+    role: Text | None = None
+
+
+class RecallRequest(Wire):
+    """Why it is taken back."""
+
+    reason: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=2000)] = Field()
+
+
+@router.get("", summary="The inbox")
+def inbox(  # filters of a list
+    doors: Doors,
+    caller: Reader,
+    status: Annotated[State | None, Query()] = State.PENDING,
+    role: Annotated[str | None, Query(max_length=40)] = None,
+    site: Annotated[str | None, Query(max_length=200)] = None,
+    after: Annotated[str | None, Query(max_length=60)] = None,
+) -> Any:
+    """Approvals oldest first; an approver sees what asks for the own role unless another is named."""
+    if site is not None:
+        auth.check_site(caller, site)
+    sites = [site] if site is not None else sorted(caller.sites) or None
+    role = role or (caller.role if caller.role in APPROVERS else None)
+    with doors.ledger.read() as tx:
+        page = tx.approvals(status=status, role=role, sites=sites, after=after, limit=PAGE)
+    items = [wire(approval, now=doors.now()) for approval in page]
+    return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
+
+
+@router.get("/{approval_id}", summary="One approval, with its ETag")
+def read(doors: Doors, caller: Reader, approval_id: str) -> Response:
+    """The approval, its votes and what it is about."""
+    with doors.ledger.read() as tx:
+        approval = tx.approval(approval_id)
+        auth.check_site(caller, approval.site)
+        body = whole(tx, approval, now=doors.now())
+    return JSONResponse(body, headers={"ETag": etag(approval)})
+
+
+@router.post("/{approval_id}/votes", summary="Approve or reject", status_code=201)
+def vote(  # header and body of one call
+    doors: Doors,
+    caller: Voter,
+    key: IdempotencyKey,
+    approval_id: str,
+    body: VoteRequest,
+    if_match: IfMatch = None,
+) -> Response:
+    """Cast a vote on the approval as it was read; 403 on one's own case, 409 once it is closed."""
+
+    def work(tx: Transaction) -> Answer:
+        approval = _matched(tx, caller, approval_id, if_match)
+        now, book = doors.now(), doors.policies.at(approval.site)
+        standing = circle_of(tx, approval, book.authority)
+        voter = rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
+        rules.check_vote(standing, voter, authority=book.authority, now=now)
+        cast = Vote(new_id("vote"), approval.id, caller.subject, caller.role, body.vote, body.comment, now)
+        tx.add_vote(cast, expected_version=approval.version)
+        state = rules.outcome(standing, [*standing.votes, rules.Vote(caller.subject, Choice(body.vote))])
+        if state is not State.PENDING:
+            conclude(tx, approval, state, actor=caller.subject, at=now)
+        return _answer(tx, approval_id, now, status=201)
+
+    return once(doors, caller, key, digest(f"vote {approval_id}", body), work).response()
+
+
+@router.post("/{approval_id}/delegate", summary="Pass the question on", status_code=201)
+def delegate(  # header and body of one call
+    doors: Doors,
+    caller: Voter,
+    key: IdempotencyKey,
+    approval_id: str,
+    body: DelegateRequest,
+    if_match: IfMatch = None,
+) -> Response:
+    """Hand the approval to somebody else, whose own right to vote is checked like any other's."""
+
+    def work(tx: Transaction) -> Answer:
+        approval = _matched(tx, caller, approval_id, if_match)
+        now, book = doors.now(), doors.policies.at(approval.site)
+        voter = rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
+        standing = circle_of(tx, approval, book.authority)
+        rules.check_delegation(standing, voter, to=body.to, authority=book.authority, now=now)
+        passed = Delegation(
+            new_id("dlg"), approval.id, body.role or caller.role, caller.subject, body.to, now
+        )
+        tx.add_delegation(passed, expected_version=approval.version)
+        notify(tx, EventType.APPROVAL_DELEGATED, approval, {"to": body.to}, actor=caller.subject, at=now)
+        return _answer(tx, approval_id, now, status=201)
+
+    return once(doors, caller, key, digest(f"delegate {approval_id}", body), work).response()
+
+
+@router.post("/{approval_id}/recall", summary="Take the question back", status_code=201)
+def recall(  # header and body of one call
+    doors: Doors,
+    caller: Recaller,
+    key: IdempotencyKey,
+    approval_id: str,
+    body: RecallRequest,
+    if_match: IfMatch = None,
+) -> Response:
+    """Close the approval without a decision; for whoever requested it or may decide it."""
+
+    def work(tx: Transaction) -> Answer:
+        approval = _matched(tx, caller, approval_id, if_match)
+        now, book = doors.now(), doors.policies.at(approval.site)
+        voter = rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
+        standing = circle_of(tx, approval, book.authority)
+        rules.check_recall(standing, voter, authority=book.authority, now=now)
+        settle(tx, approval, State.RECALLED, actor=caller.subject, at=now, reason=body.reason)
+        notify(tx, EventType.APPROVAL_RECALLED, approval, {}, actor=caller.subject, at=now)
+        return _answer(tx, approval_id, now, status=201)
+
+    return once(doors, caller, key, digest(f"recall {approval_id}", body), work).response()
+
+
+def _matched(tx: Transaction, caller: Caller, approval_id: str, if_match: str | None) -> Approval:
+    """The approval, locked, if it is still what the caller read."""
+    approval = tx.approval(approval_id, for_update=True)
+    auth.check_site(caller, approval.site)
+    if if_match is None:
+        raise ProblemError(428, "if_match_missing", "Read the approval and send its ETag as If-Match.")
+    if approval.status == State.PENDING and if_match.strip() != etag(approval):
+        raise ProblemError(
+            412, "changed_meanwhile", "The approval has changed since it was read; read it again."
+        )
+    return approval
+
+
+def _answer(tx: Transaction, approval_id: str, now: datetime, *, status: int) -> Answer:
+    approval = tx.approval(approval_id)
+    return Answer(status, whole(tx, approval, now=now), {"ETag": etag(approval)})
+
+
+def etag(approval: Approval) -> str:
+    """The strong validator of an approval's present form."""
+    return f'"{approval.id}-{approval.version}"'
+
+
+def wire(approval: Approval, *, now: datetime) -> dict[str, Any]:
+    """An approval as it is listed."""
+    lapsed = (
+        approval.status == State.PENDING and approval.expires_at is not None and approval.expires_at <= now
+    )
+    amount = approval.amount
+    return {
+        "id": approval.id,
+        "recommendation_id": approval.recommendation_id,
+        "return_line_id": approval.return_line_id,
+        "rule": approval.rule,
+        "sentence": approval.sentence,
+        "roles": list(approval.roles),
+        "needed": approval.needed,
+        "site": approval.site,
+        "amount": {"amount": amount.text, "currency": amount.currency} if amount else None,
+        "status": State.EXPIRED.value if lapsed else approval.status,
+        "created_at": iso(approval.created_at),
+        "expires_at": iso(approval.expires_at) if approval.expires_at else None,
+    }
+
+
+def whole(tx: Transaction, approval: Approval, *, now: datetime) -> dict[str, Any]:
+    """An approval with its votes, its delegations and the recommendation's status."""
+    votes = [
+        {
+            "voter": vote.voter,
+            "role": vote.role,
+            "vote": vote.vote,
+            "comment": vote.comment,
+            "at": iso(vote.at),
+        }
+        for vote in tx.votes(approval.id)
+    ]
+    passed = [
+        {"from": one.delegator, "to": one.delegate, "at": iso(one.at)} for one in tx.delegations(approval.id)
+    ]
+    recommendation = tx.recommendation(approval.recommendation_id)
+    return wire(approval, now=now) | {
+        "votes": votes,
+        "delegations": passed,
+        "recommendation_status": recommendation.status,
+        "recommendation_digest": approval.digest,
+    }

@@ -1,0 +1,126 @@
+"""What the calls share: the runtime, the caller with the right to call, and answering a key only once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, StringConstraints
+
+from ledger.outbox import Remembered
+from ledger.store import Transaction
+from serving import auth
+from serving.access import Action
+from serving.auth import Caller
+from serving.errors import ProblemError
+from serving.runtime import Runtime
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The open doors of this process."""
+    runtime = request.app.state.runtime
+    assert isinstance(runtime, Runtime)
+    return runtime
+
+
+Doors = Annotated[Runtime, Depends(runtime_of)]
+
+
+def caller_of(doors: Doors, authorization: Annotated[str | None, Header()] = None) -> Caller:
+    """Who is calling, by the key in the Authorization header."""
+    token = auth.bearer(authorization)
+    with doors.ledger.read() as tx:
+        key = tx.key(auth.hashed(token))
+    if key is None:
+        raise auth.unauthenticated("This key is not known here.")
+    if not key.is_good(doors.now()):
+        raise auth.unauthenticated("This key is no longer valid; ask an administrator for a new one.")
+    return Caller(key.subject, key.role, frozenset(key.sites))
+
+
+def permit(action: Action) -> Any:
+    """A dependency: the caller, once it is certain that the caller's role carries `action`."""
+
+    def permitted(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+        auth.check_allowed(caller, action)
+        return caller
+
+    return Depends(permitted)
+
+
+def idempotency_key(
+    idempotency_key: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None,
+        Header(description="A fresh value for each intent; the same value for a retry."),
+    ] = None,
+) -> str:
+    """The Idempotency-Key header; 400 where it is missing."""
+    if idempotency_key is None:
+        raise ProblemError(
+            400,
+            "idempotency_key_missing",
+            "Send an Idempotency-Key header: a fresh value for each intent, the same for a retry.",
+        )
+    return idempotency_key
+
+
+IdempotencyKey = Annotated[str, Depends(idempotency_key)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, a JSON body and headers, as first given and as given again."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> JSONResponse:
+        """The answer on the wire."""
+        return JSONResponse(self.body, self.status, dict(self.headers))
+
+
+def digest(call: str, payload: BaseModel | Mapping[str, Any] | bytes) -> str:
+    """What an idempotency key is bound to: the call and its payload, however it was spaced or ordered."""
+    if isinstance(payload, BaseModel):
+        payload = payload.model_dump_json().encode()
+    elif not isinstance(payload, bytes):
+        payload = repr(sorted(payload.items())).encode()
+    return "sha256:" + hashlib.sha256(call.encode() + b"\n" + payload).hexdigest()
+
+
+def remembered(tx: Transaction, caller: Caller, key: str, payload_digest: str) -> Answer | None:
+    """The answer that this caller's key was given before.
+
+    Raises
+    ------
+    ProblemError
+        422 where the key came with another payload.
+    """
+    stored = tx.remembered(caller.subject, key)
+    if stored is None:
+        return None
+    if stored.payload_digest != payload_digest:
+        raise ProblemError(
+            422,
+            "idempotency_key_reused",
+            "This Idempotency-Key was used for another request; take a fresh one.",
+        )
+    return Answer(stored.status, stored.body, {**stored.headers, "Idempotent-Replayed": "true"})
+
+
+def once(
+    doors: Runtime, caller: Caller, key: str, payload_digest: str, work: Callable[[Transaction], Answer]
+) -> Answer:
+    """Do `work` in one transaction with the record of its answer; a retry gets that answer again."""
+    with doors.ledger.write() as tx:
+        if answer := remembered(tx, caller, key, payload_digest):
+            return answer
+        answer = work(tx)
+        kept = Remembered(payload_digest, answer.status, answer.body, answer.headers)
+        tx.remember(caller.subject, key, kept, at=doors.now())
+        return answer

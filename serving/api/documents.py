@@ -1,0 +1,100 @@
+"""Documents come in, and what people correct in them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, UploadFile
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from features.documents import Kind
+from ledger.evidence import Correction, Document
+from ledger.store import Transaction
+from serving import documents
+from serving.access import Action
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
+from serving.api.wire import Note, Text, Wire
+from serving.auth import Caller
+from serving.identity import new_id
+from serving.times import iso
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+Sender = Annotated[Caller, permit(Action.DOCUMENTS_WRITE)]
+Reader = Annotated[Caller, permit(Action.DOCUMENTS_READ)]
+
+
+class CorrectedField(Wire):
+    """One field as a person reads it."""
+
+    name: Text
+    value: Note | None
+
+
+class CorrectionRequest(Wire):
+    """What a person changed."""
+
+    fields: Annotated[list[CorrectedField], Field(min_length=1, max_length=200)]
+    comment: Note = ""
+
+
+@router.post("", status_code=201, summary="Read a document")
+def post(  # the parts of a multipart form
+    doors: Doors,
+    caller: Sender,
+    key: IdempotencyKey,
+    file: Annotated[UploadFile, File(description="PDF, PNG, JPEG or TIFF.")],
+    kind: Annotated[Kind | None, Form()] = None,
+    return_line_id: Annotated[Text | None, Form()] = None,
+) -> JSONResponse:
+    """Read a form, proof or claim into fields with confidence and place; the original is kept."""
+    data = file.file.read()
+    payload = digest(f"document {kind} {return_line_id}", data)
+    with doors.ledger.read() as tx:
+        if answer := remembered(tx, caller, key, payload):
+            return answer.response()
+    body = documents.read(data, name=file.filename or "document", kind=kind, settings=doors.settings)
+    sha, path = documents.keep(data, doors.settings.home / "documents")
+
+    def work(tx: Transaction) -> Answer:
+        now = doors.now()
+        said = {
+            "id": new_id("doc"),
+            "return_line_id": return_line_id,
+            "created_at": iso(now),
+            "digest": sha,
+            **body,
+        }
+        stored = Document(
+            said["id"], sha, str(said["kind"]), path.name, said, caller.subject, now, return_line_id
+        )
+        tx.add_document(stored)
+        return Answer(201, said)
+
+    return once(doors, caller, key, payload, work).response()
+
+
+@router.get("/{document_id}", summary="What a document says")
+def get(doors: Doors, caller: Reader, document_id: str) -> dict[str, Any]:
+    """The fields as they were read, and the corrections since."""
+    with doors.ledger.read() as tx:
+        found = tx.document(document_id)
+        corrections = tx.corrections(document_id)
+    changed = [{**one.body, "id": one.id, "actor": one.actor, "at": iso(one.at)} for one in corrections]
+    return {**found.body, "corrections": changed}
+
+
+@router.post("/{document_id}/corrections", status_code=201, summary="Correct what was read")
+def correct(
+    doors: Doors, caller: Sender, key: IdempotencyKey, document_id: str, body: CorrectionRequest
+) -> JSONResponse:
+    """Store a person's reading beside the machine's; both stay."""
+
+    def work(tx: Transaction) -> Answer:
+        tx.document(document_id)
+        now, correction_id = doors.now(), new_id("cor")
+        tx.add_correction(Correction(correction_id, document_id, body.model_dump(), caller.subject, now))
+        said = {"id": correction_id, "document_id": document_id, "actor": caller.subject, "at": iso(now)}
+        return Answer(201, {**said, **body.model_dump()})
+
+    return once(doors, caller, key, digest(f"correct {document_id}", body), work).response()

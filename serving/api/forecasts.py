@@ -1,0 +1,163 @@
+"""Issued forecasts, planners' overrides, accuracy so far, and the labour plan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import BeforeValidator, Field
+
+from ledger.chain import NotInLedgerError
+from ledger.forecasts import ForecastRow, Override
+from ledger.store import Transaction
+from serving import planning, tables
+from serving.access import Action
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
+from serving.api.wire import Note, Text, Wire
+from serving.auth import Caller
+from serving.identity import new_id
+from serving.times import iso
+
+router = APIRouter(prefix="/v1", tags=["forecasts"])
+Reader = Annotated[Caller, permit(Action.FORECAST_READ)]
+Planner = Annotated[Caller, permit(Action.FORECAST_OVERRIDE)]
+LaborReader = Annotated[Caller, permit(Action.LABOR)]
+
+
+def _calendar_day(value: object) -> object:
+    if isinstance(value, str) and len(value) == len("2026-11-20"):
+        return value
+    raise ValueError("must be a day such as 2026-11-20")
+
+
+CalendarDay = Annotated[date, BeforeValidator(_calendar_day)]
+Cell = Annotated[str | None, Query(max_length=200)]
+From = Annotated[CalendarDay | None, Query(alias="from")]
+To = Annotated[CalendarDay | None, Query()]
+Accept = Annotated[str, Header()]
+
+
+class OverrideRequest(Wire):
+    """A planner's own figure for one cell, and why."""
+
+    issue: Text
+    region: Text
+    family: Text
+    ds: CalendarDay
+    value: Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
+    reason: Annotated[Note, Field(min_length=1)]
+
+
+@router.get("/forecasts", summary="One issue's rows")
+def forecasts(
+    doors: Doors,
+    caller: Reader,
+    region: Cell = None,
+    family: Cell = None,
+    start: From = None,
+    to: To = None,
+    issue: Cell = None,
+    accept: Accept = "application/json",
+) -> Response:
+    """The latest issue unless one is named, with the planners' overrides beside it."""
+    with doors.ledger.read() as tx:
+        heading = tx.forecast_issue(issue)
+        rows = tx.forecast(issue=issue, region=region, family=family, from_=start, to=to)
+        changed = tx.overrides(region=region, family=family, from_=start, to=to)
+    name = heading.id if heading else None
+    own = [wire_override(one) for one in changed if one.issue == name]
+    body = [{**asdict(row), "ds": row.ds.isoformat(), "issue": name} for row in rows]
+    return tables.answer(body, accept=accept, name="forecast", extra={"issue": name, "overrides": own})
+
+
+@router.get("/forecasts/issues", summary="What was issued when")
+def issues(doors: Doors, caller: Reader) -> dict[str, Any]:
+    """Headings of all issues, newest first."""
+    with doors.ledger.read() as tx:
+        found = tx.forecast_issues()
+    items = [
+        {**asdict(one), "as_of": iso(one.as_of), "at": iso(one.at), "meta": dict(one.meta)} for one in found
+    ]
+    return {"items": items}
+
+
+@router.post("/forecasts/overrides", status_code=201, summary="Put an own figure beside the forecast")
+def override(doors: Doors, caller: Planner, key: IdempotencyKey, body: OverrideRequest) -> JSONResponse:
+    """Record a figure with its author and reason; the forecast itself never changes."""
+
+    def work(tx: Transaction) -> Answer:
+        if not tx.forecast(
+            issue=body.issue, region=body.region, family=body.family, from_=body.ds, to=body.ds
+        ):
+            raise NotInLedgerError("that issue has no such cell; GET /v1/forecasts lists what it has.")
+        new = Override(
+            new_id("ovr"),
+            body.issue,
+            body.region,
+            body.family,
+            body.ds,
+            body.value,
+            body.reason,
+            caller.subject,
+            doors.now(),
+        )
+        tx.add_override(new)
+        return Answer(201, wire_override(new))
+
+    return once(doors, caller, key, digest("override", body), work).response()
+
+
+@router.get("/forecasts/accuracy", summary="Forecast against what came")
+def accuracy(doors: Doors, caller: Reader, issue: Cell = None) -> dict[str, Any]:
+    """WAPE and coverage of an issue over the days that have passed."""
+    today = doors.now().date()
+    with doors.ledger.read() as tx:
+        heading = tx.forecast_issue(issue)
+        rows = [row for row in tx.forecast(issue=issue) if row.ds < today]
+        came = _actuals(tx, rows)
+    scored = [
+        (row, came.get((row.region, row.family, row.ds), 0))
+        for row in rows
+        if "*" not in {row.region, row.family}
+    ]
+    return {"issue": heading.id if heading else None, **planning.accuracy(scored)}
+
+
+def _actuals(tx: Transaction, rows: list[ForecastRow]) -> dict[tuple[str, str, date], int]:
+    if not rows:
+        return {}
+    days = [row.ds for row in rows]
+    start = datetime.combine(min(days), time(), UTC)
+    end = datetime.combine(max(days) + timedelta(days=1), time(), UTC)
+    return {(one.region, one.family, one.day): one.lines for one in tx.volumes(start, end)}
+
+
+@router.get("/labor-plan", summary="Hands, doors and positions")
+def labor_plan(
+    doors: Doors,
+    caller: LaborReader,
+    site: Annotated[Text, Query()],
+    start: From = None,
+    to: To = None,
+    service_level: Annotated[float, Query(ge=0.5, le=0.95)] = 0.8,
+    accept: Accept = "application/json",
+) -> Response:
+    """What the latest forecast needs at a site, day by day, at a service level."""
+    with doors.ledger.read() as tx:
+        reference = tx.reference("sites", site)
+        plan = planning.site_plan(dict(reference.body) if reference else {}, site)
+        heading = tx.forecast_issue()
+        rows = tx.forecast(region=plan.region, from_=start, to=to)
+    families = sorted({row.family for row in rows} - {planning.ALL})
+    minutes = planning.minutes_by_family(families, doors.champions)
+    days = planning.labor_rows(plan, rows, minutes=minutes, service_level=service_level)
+    extra = {"site": site, "service_level": service_level, "issue": heading.id if heading else None}
+    return tables.answer(days, accept=accept, name="labor-plan", extra=extra)
+
+
+def wire_override(one: Override) -> dict[str, Any]:
+    """An override as it is answered."""
+    return {**asdict(one), "ds": one.ds.isoformat(), "at": iso(one.at)}

@@ -1,0 +1,88 @@
+"""The policies in force and before, and what a candidate would have done."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from ledger.chain import NotInLedgerError
+from policy.policies import PolicySet
+from policy.rulebook import Rule
+from policy.source import PolicyError
+from serving.access import Action
+from serving.api.dependencies import Doors, permit
+from serving.api.wire import Wire
+from serving.auth import Caller
+from serving.errors import ProblemError
+from serving.replaying import backtest
+from serving.times import iso
+
+router = APIRouter(prefix="/v1/policies", tags=["policies"])
+Reader = Annotated[Caller, permit(Action.POLICY_READ)]
+Tester = Annotated[Caller, permit(Action.POLICY_BACKTEST)]
+
+
+class BacktestRequest(Wire):
+    """A candidate policy set: its files by name."""
+
+    files: Annotated[
+        dict[
+            Annotated[str, Field(pattern=r"^(sites/)?[A-Za-z0-9_-]{1,64}\.yaml$")],
+            Annotated[str, Field(max_length=500_000)],
+        ],
+        Field(max_length=200),
+    ]
+    limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 10_000
+
+
+@router.get("", summary="The rules in force, and the sets before them")
+def policies(doors: Doors, caller: Reader) -> dict[str, Any]:
+    """Every rule with its owner, and every policy set that was ever recorded."""
+    with doors.ledger.read() as tx:
+        recorded = tx.policies()
+    active = doors.policies
+    return {
+        "digest": active.digest,
+        "rules": [wire(rule) for rule in active.rules],
+        "sites": sorted(active.sites),
+        "recorded": [{"digest": one.digest, "at": iso(one.at), "actor": one.actor} for one in recorded],
+    }
+
+
+@router.get("/{digest}", summary="One policy set as it was recorded")
+def policy(doors: Doors, caller: Reader, digest: str) -> dict[str, Any]:
+    """The files of a policy set; a digest never changes its meaning."""
+    with doors.ledger.read() as tx:
+        found = tx.policy(digest)
+    if found is None:
+        raise NotInLedgerError("there is no policy set of that digest.")
+    return {"digest": found.digest, "at": iso(found.at), "actor": found.actor, "files": found.content}
+
+
+@router.post("/backtest", summary="What a candidate set would have decided")
+def run_backtest(doors: Doors, caller: Tester, body: BacktestRequest) -> dict[str, Any]:
+    """Judge the recorded facts by the candidate; nothing is written."""
+    try:
+        candidate = PolicySet.parse(body.files)
+    except PolicyError as error:
+        raise ProblemError(422, "policy_invalid", str(error)) from error
+    with doors.ledger.read() as tx:
+        return backtest(tx, candidate, limit=body.limit)
+
+
+def wire(rule: Rule) -> dict[str, Any]:
+    """A rule as people read it."""
+    return {
+        "id": rule.id,
+        "version": rule.version,
+        "owner": rule.owner,
+        "effect": rule.effect.value,
+        "stages": sorted(stage.value for stage in rule.stages),
+        "when": rule.when.text if rule.when else None,
+        "sentence": rule.sentence,
+        "basis": rule.basis,
+        "enforced_by": rule.enforced_by,
+        "roles": list(rule.roles),
+    }

@@ -1,0 +1,205 @@
+"""Return lines in, recommendations out; what became of them; judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field, ValidationError
+
+from features.events import EventType
+from features.returns import Disposition, RecoupError
+from ledger.evidence import Outcome
+from ledger.outbox import Message
+from ledger.recommendations import Recommendation as Recorded
+from ledger.store import Transaction
+from policy.policies import PolicySet
+from serving import auth, triage
+from serving.access import Action
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
+from serving.api.wire import Flag, MoneyWire, Real, Recommendation, RecommendationRequest, Text, Wire
+from serving.auth import Caller
+from serving.errors import ProblemError, error_problem, field_errors, problem_body
+from serving.identity import new_id
+from serving.replaying import replay
+from serving.runtime import Runtime
+from serving.times import iso
+
+router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
+Asker = Annotated[Caller, permit(Action.RECOMMEND)]
+Reader = Annotated[Caller, permit(Action.READ_RETURNS)]
+Teller = Annotated[Caller, permit(Action.OUTCOME)]
+PAGE = 100
+CALL = "recommend"
+
+
+class BatchRequest(Wire):
+    """Up to a thousand lines; each is answered on its own."""
+
+    items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
+
+
+class OutcomeRequest(Wire):
+    """What became of the return."""
+
+    disposition: Disposition
+    recovered: MoneyWire | None = None
+    minutes: Real | None = None
+    fraud_confirmed: Flag | None = None
+    reason_code: Text | None = None
+
+
+class ReplayRequest(Wire):
+    """Under which policy set; the recorded one where none is named."""
+
+    policy_digest: Text | None = None
+
+
+@router.post("", status_code=201, summary="Triage one return line", response_model=Recommendation)
+def recommend(doors: Doors, caller: Asker, key: IdempotencyKey, body: RecommendationRequest) -> JSONResponse:
+    """Recommend disposition and credit within policy; held or capped is still 201, with its status.
+
+    A retry with the same key gets the same answer; the same payload under a new key gets the first
+    recommendation (200); another payload is 409 unless it names the recommendation it revises.
+    """
+    return _recommend(doors, caller, key, body).response()
+
+
+def _recommend(doors: Runtime, caller: Caller, key: str, body: RecommendationRequest) -> Answer:
+    auth.check_site(caller, body.site)
+    payload = digest(CALL, body)
+    with doors.ledger.read() as tx:
+        if answer := remembered(tx, caller, key, payload) or _known(tx, body, payload):
+            return answer
+    if doors.champions.degraded and doors.settings.without_models == "refuse":
+        raise ProblemError(
+            503, "models_missing", "A model is not loaded; try again later.", headers={"Retry-After": "30"}
+        )
+    asked = triage.Asked(
+        body.line(), body.model_dump(mode="json", exclude_none=True), payload, caller.actor, body.revises
+    )
+    case = triage.prepare(doors, asked.line)
+
+    def work(tx: Transaction) -> Answer:
+        return _known(tx, body, payload) or Answer(201, triage.record(doors, tx, asked, case))
+
+    return once(doors, caller, key, payload, work)
+
+
+def _known(tx: Transaction, body: RecommendationRequest, payload: str) -> Answer | None:
+    """The first recommendation of this very payload, under whatever key it came."""
+    current = tx.current(body.return_line_id, body.stage)
+    return Answer(200, present(current)) if current and current.payload_digest == payload else None
+
+
+@router.post("/batch", status_code=207, summary="Triage up to 1,000 lines")
+def recommend_batch(
+    request: Request, doors: Doors, caller: Asker, key: IdempotencyKey, body: BatchRequest
+) -> JSONResponse:
+    """Answer every line on its own: a recommendation or a problem, in the order of the request."""
+    payload = digest("batch", body)
+    with doors.ledger.read() as tx:
+        if answer := remembered(tx, caller, key, payload):
+            return answer.response()
+    items = [
+        _one_of_many(request, doors, caller, f"{key}/{place}", item) for place, item in enumerate(body.items)
+    ]
+    return once(doors, caller, key, payload, lambda _: Answer(207, {"items": items})).response()
+
+
+def _one_of_many(
+    request: Request, doors: Runtime, caller: Caller, key: str, item: Mapping[str, Any]
+) -> dict[str, Any]:
+    try:
+        answer = _recommend(doors, caller, key, RecommendationRequest.model_validate(item))
+    except ValidationError as error:
+        found = field_errors(error.errors())
+        said = problem_body(
+            request, 422, "invalid", "Fields of this line are wrong; see errors.", errors=found
+        )
+        return {"status": 422, "problem": said}
+    except RecoupError as error:
+        return {"status": error.status, "problem": error_problem(request, error)}
+    return {"status": answer.status, "recommendation": dict(answer.body)}
+
+
+@router.get(
+    "/{recommendation_id}", summary="One recommendation as it stands now", response_model=Recommendation
+)
+def read(doors: Doors, caller: Reader, recommendation_id: str) -> JSONResponse:
+    """What was recommended, with the status that holds now."""
+    with doors.ledger.read() as tx:
+        found = tx.recommendation(recommendation_id)
+    auth.check_site(caller, found.site)
+    return JSONResponse(present(found))
+
+
+@router.get("", summary="The recommendations of a return line")
+def of_line(
+    doors: Doors,
+    caller: Reader,
+    return_line_id: Annotated[str, Query(max_length=200)],
+    after: Annotated[str | None, Query(max_length=60)] = None,
+) -> dict[str, Any]:
+    """All recommendations of one line, oldest first."""
+    with doors.ledger.read() as tx:
+        page = tx.recommendations(return_line_id=return_line_id, after=after, limit=PAGE)
+    items = [present(one) for one in page if caller.sees(one.site)]
+    return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
+
+
+@router.post("/{recommendation_id}/outcome", status_code=201, summary="Tell what became of it")
+def outcome(
+    doors: Doors, caller: Teller, key: IdempotencyKey, recommendation_id: str, body: OutcomeRequest
+) -> JSONResponse:
+    """Record disposition, recovered value, minutes and fraud as they turned out: the labels of tomorrow."""
+
+    def work(tx: Transaction) -> Answer:
+        recommendation = tx.recommendation(recommendation_id)
+        auth.check_site(caller, recommendation.site)
+        now = doors.now()
+        told = Outcome(
+            id=new_id("out"),
+            recommendation_id=recommendation_id,
+            return_line_id=recommendation.return_line_id,
+            disposition=body.disposition,
+            recovered=body.recovered.parse() if body.recovered else None,
+            minutes=body.minutes,
+            fraud_confirmed=body.fraud_confirmed,
+            reason_code=body.reason_code,
+            actor=caller.actor,
+            at=now,
+        )
+        tx.add_outcome(told)
+        if body.disposition != recommendation.body["disposition"]["recommended"]:
+            data = {"recommendation_id": recommendation_id, "disposition": body.disposition.value}
+            line = recommendation.return_line_id
+            tx.enqueue(
+                Message(new_id("msg"), EventType.RECOMMENDATION_OVERRIDDEN, line, data, now, caller.actor)
+            )
+        return Answer(201, {"id": told.id, "recommendation_id": recommendation_id, "at": iso(now)})
+
+    return once(doors, caller, key, digest(f"outcome {recommendation_id}", body), work).response()
+
+
+@router.post("/{recommendation_id}/replay", summary="Judge it again")
+def judge_again(
+    doors: Doors, caller: Reader, recommendation_id: str, body: ReplayRequest | None = None
+) -> dict[str, Any]:
+    """Judge the recorded facts again and name every difference; nothing is written."""
+    with doors.ledger.read() as tx:
+        found = tx.recommendation(recommendation_id)
+        auth.check_site(caller, found.site)
+        wanted = (body.policy_digest if body else None) or found.policy_digest
+        recorded = tx.policy(wanted)
+    if recorded is None:
+        raise ProblemError(404, "policy_unknown", "No policy set of that digest is recorded.")
+    policies = doors.policies if wanted == doors.policies.digest else PolicySet.parse(recorded.content)
+    return replay(found, policies)
+
+
+def present(recommendation: Recorded) -> dict[str, Any]:
+    """The recommendation as it was answered, with the status of now."""
+    return {**recommendation.body, "status": str(recommendation.status)}

@@ -1,0 +1,118 @@
+"""The commands of `recoup` on files: policies, documents, forecasts, outcomes, the audit trail."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from features import documents as reading
+from features.documents import Kind
+from ledger.audit import verify_dump
+from ledger.store import Ledger
+from policy.policies import PolicySet, check
+from serving import documents
+from serving.clock import utc_now
+from serving.issuing import issue
+from serving.outcomes import export
+from serving.relay import relay_once
+from serving.replaying import backtest
+from serving.settings import Settings
+
+OPERATOR = "service:operator"
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of these settings; the folder of a local one is made."""
+    if settings.database_url is None:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    return Ledger(settings.ledger_url, lock_seconds=settings.deadline_seconds)
+
+
+def verify_audit(
+    dump: Annotated[Path | None, typer.Argument(help="A dump to verify offline.")] = None,
+) -> None:
+    """Verify the hash chain of the ledger, or of a dump without a database; exit 1 where it is broken."""
+    found = verify_dump(dump) if dump else open_ledger(Settings()).verify()
+    body = {"valid": found.valid, "entries": found.entries, "head": found.head}
+    print(json.dumps(body if found.valid else {**body, "problem": found.problem}))
+    raise typer.Exit(0 if found.valid else 1)
+
+
+def dump_audit(out: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Write the chain to a file that `audit verify` can verify anywhere."""
+    found = open_ledger(Settings()).dump(out)
+    print(f"{found.entries} entries, head {found.head}")
+
+
+def check_policy(folder: Annotated[Path | None, typer.Argument(help="Policy folder.")] = None) -> None:
+    """Check a policy folder; every problem with file and line, exit 2 where there is one."""
+    where = folder or Settings().policy_dir
+    problems = check(where)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        raise typer.Exit(2)
+    policies = PolicySet.load(where)
+    print(f"{len(policies.rules)} rules, {len(policies.sites)} sites, every example holds: {policies.digest}")
+
+
+def backtest_policy(folder: Annotated[Path, typer.Argument(help="Candidate policy folder.")]) -> None:
+    """Judge the recorded facts by a candidate policy set and show what would change; nothing is written."""
+    candidate = PolicySet.load(folder)
+    with open_ledger(Settings()).read() as tx:
+        print(json.dumps(backtest(tx, candidate, limit=100_000), indent=2))
+
+
+def parse_documents(
+    files: Annotated[list[Path], typer.Argument(help="PDF, PNG, JPEG or TIFF files.")],
+    kind: Annotated[Kind | None, typer.Option(help="What they are; otherwise told from the page.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file and line.")] = False,
+) -> None:
+    """Read documents into words, candidates and fields; exit 2 where one cannot be read."""
+    refused = False
+    settings = Settings()
+    for path in files:
+        try:
+            said = documents.read(path.read_bytes(), name=path.name, kind=kind, settings=settings)
+        except (reading.DocumentError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            print(f"recoup: {path}: {reason}", file=sys.stderr)
+            refused = True
+            continue
+        print(json.dumps(said) if as_json else documents.summary(said))
+    if refused:
+        raise typer.Exit(2)
+
+
+def relay(once: Annotated[bool, typer.Option(help="Deliver what is due now, then end.")] = False) -> None:
+    """Deliver outgoing events by webhook until stopped."""
+    ledger = open_ledger(Settings())
+    with httpx.Client() as client:
+        while True:
+            tried = relay_once(ledger, client)
+            if once:
+                print(f"{tried} deliveries tried")
+                return
+            if not tried:
+                time.sleep(1.0)
+
+
+def export_outcomes(out: Annotated[Path, typer.Option(help="A .csv or .parquet file to write.")]) -> None:
+    """Write the recorded outcomes as a training table."""
+    print(f"{export(open_ledger(Settings()), out)} outcomes: {out}")
+
+
+def issue_forecast(
+    file: Annotated[Path, typer.Argument(help="Long rows as recoup-lab forecast writes.")],
+) -> None:
+    """Check a forecast and write it to the ledger: dated, and never changed."""
+    ledger = open_ledger(Settings())
+    ledger.migrate()
+    new = issue(ledger, file, actor=OPERATOR, at=utc_now())
+    print(f"issued {new.id}: {new.meta['rows']} rows from {new.meta['first']}")

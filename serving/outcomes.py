@@ -1,0 +1,73 @@
+"""Outcomes in the ledger as a training table: what was known then beside what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from features.columns import table_of
+from features.returns import EXPONENTS, BadInputError, Money
+from ledger.evidence import Outcome
+from ledger.recommendations import Recommendation
+from ledger.store import Ledger, Transaction
+from serving.api.wire import RecommendationRequest
+
+PAGE = 1000
+
+
+def export(ledger: Ledger, out: Path) -> int:
+    """Write one row an outcome, canonical columns and labels; return how many.
+
+    Raises
+    ------
+    BadInputError
+        If the file's ending is neither .csv nor .parquet.
+    """
+    if out.suffix not in {".csv", ".parquet"}:
+        raise BadInputError(f"{out.name}: write outcomes to a .csv or .parquet file.")
+    with ledger.read() as tx:
+        rows = [row for page in _pages(tx) for row in _rows(tx, page)]
+    frame = pd.DataFrame(rows)
+    partial = out.with_name(f".{out.name}.part")
+    if out.suffix == ".csv":
+        frame.to_csv(partial, index=False)
+    else:
+        frame.to_parquet(partial, index=False)
+    partial.replace(out)
+    return len(rows)
+
+
+def _pages(tx: Transaction) -> Iterator[tuple[Outcome, ...]]:
+    last: str | None = None
+    while page := tx.outcomes(after=last, limit=PAGE):
+        yield page
+        last = page[-1].id
+
+
+def _rows(tx: Transaction, page: tuple[Outcome, ...]) -> Iterator[dict[str, object]]:
+    about = tx.recommendations_of([outcome.recommendation_id for outcome in page])
+    for outcome in page:
+        yield {**_known(about[outcome.recommendation_id]), **_became(outcome)}
+
+
+def _known(recommendation: Recommendation) -> dict[str, object]:
+    line = RecommendationRequest.model_validate(recommendation.request).line()
+    return {name: values[0] for name, values in table_of([line]).items()}
+
+
+def _became(outcome: Outcome) -> dict[str, object]:
+    at = outcome.at.replace(tzinfo=None)
+    return {
+        "disposition": outcome.disposition,
+        "recovered": _major(outcome.recovered),
+        "minutes": outcome.minutes,
+        "fraud": outcome.fraud_confirmed,
+        "label_known_at": at,
+        "fraud_known_at": at if outcome.fraud_confirmed is not None else None,
+    }
+
+
+def _major(money: Money | None) -> float | None:
+    return None if money is None else money.minor / float(10 ** EXPONENTS.get(money.currency, 2))

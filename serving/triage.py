@@ -1,0 +1,316 @@
+"""One return line in, one recommendation out: predict, judge, record.
+
+Reading and predicting happen first; what the judge needs of earlier returns is read again in the transaction
+that records, so that two requests on one sale can never both be given its whole price.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import rfc8785
+
+from features.events import EventType
+from features.returns import STAGE_ORDER, Money, ReturnLine, Stage
+from ledger.approvals import Approval
+from ledger.chain import ConflictError, NotInLedgerError
+from ledger.history import Line
+from ledger.outbox import Message
+from ledger.recommendations import Recommendation
+from ledger.store import Transaction
+from models import routing
+from policy.approvals import State, after_business_days
+from policy.guardrails import judge
+from policy.rulebook import Rulebook
+from policy.verdict import Proposal, Status, Verdict
+from serving.answer import Case, compose
+from serving.facts import MasterData, from_ledger, from_master_data, from_request
+from serving.identity import new_id
+from serving.insight import look
+from serving.replaying import summary
+from serving.runtime import Runtime
+from serving.times import iso
+
+FRAUD_REVIEW_RULE: Final = "FIN-11"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came: the line, its JSON, whose key, and the revision it names."""
+
+    line: ReturnLine
+    payload: Mapping[str, Any]
+    payload_digest: str
+    actor: str
+    revises: str | None = None
+
+
+def prepare(runtime: Runtime, line: ReturnLine) -> Case:
+    """Read what is known about the line and ask the models; nothing is written."""
+    with runtime.ledger.read() as tx:
+        history = tx.history(
+            customer_id=line.customer.id,
+            sku=line.item.sku,
+            supplier_id=line.supplier.id,
+            site=line.site,
+            as_of=line.requested_at,
+        )
+        master_data = _master_data(tx, line)
+        attached = tx.documents_of(line.document_ids)
+        sites = tuple(_site(one.id, one.body) for one in tx.references("sites"))
+    if missing := set(line.document_ids) - {document.id for document in attached}:
+        raise NotInLedgerError(f"document {min(missing)} is not known; post it to /v1/documents first.")
+    insight = look(line, history, runtime.champions)
+    kinds = tuple(sorted({document.kind for document in attached}))
+    return Case(
+        line, insight, master_data, kinds, sites, _digest({"line": repr(line), "history": repr(history)})
+    )
+
+
+def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[str, Any]:
+    """Judge the line and write recommendation, approvals, audit entries and events in `tx`.
+
+    Raises
+    ------
+    ConflictError
+        409 where the line already has another recommendation at this stage that is not the one revised.
+    """
+    line, insight, now = asked.line, case.insight, runtime.now()
+    superseded = _superseded(tx, asked)
+    book = runtime.policies.at(line.site)
+    facts = _facts(tx, asked, case, book, now)
+    proposal = Proposal(line.stage, facts, line.credit_requested, insight.candidates)
+    verdict = judge(runtime.policies, proposal, site=line.site)
+    identity = new_id("rec")
+    asks = _approvals(verdict, identity, book, now)
+    body = compose(runtime, case, verdict)
+    body |= {"id": identity, "created_at": iso(now), "supersedes": superseded.id if superseded else None}
+    body["approvals"] = [_ask(ask) for ask in asks]
+    if body["supplier_claim"]:
+        vendor = next((ask.id for ask in asks if "supplier_manager" in ask.roles), None)
+        body["supplier_claim"]["approval_id"] = vendor
+    digest = _digest(body)
+    tx.add_recommendation(
+        Recommendation(
+            id=identity,
+            line=_line(line),
+            stage=line.stage,
+            status=verdict.status,
+            amount=verdict.credit,
+            requested_by=line.requested_by,
+            created_at=now,
+            actor=asked.actor,
+            payload_digest=asked.payload_digest,
+            digest=digest,
+            policy_digest=runtime.policies.digest,
+            action=body["credit"]["action"],
+            related=_related(superseded),
+            facts=_snapshot(proposal, verdict),
+            request=asked.payload,
+            body=body,
+            supersedes=superseded.id if superseded else None,
+        )
+    )
+    for ask in asks:
+        tx.add_approval(_approval(ask, line, digest, now, asked.actor))
+    _announce(tx, asked, body, now)
+    return body
+
+
+def _superseded(tx: Transaction, asked: Asked) -> Recommendation | None:
+    """The recommendation that this one replaces: the one it revises, else the earlier stage's."""
+    line = asked.line
+    current = tx.current(line.return_line_id, line.stage)
+    if asked.revises is not None:
+        if current is None or current.id != asked.revises:
+            raise ConflictError(
+                f"'{asked.revises}' is not the current recommendation of this line and stage."
+            )
+        return current
+    if current is not None:
+        raise ConflictError(
+            f"this line already has recommendation {current.id} at this stage, for another payload; "
+            f'name it in "revises" to replace it.'
+        )
+    earlier = tx.recommendations(return_line_id=line.return_line_id)
+    if any(STAGE_ORDER[Stage(one.stage)] > STAGE_ORDER[line.stage] for one in earlier):
+        raise ConflictError("this line already has a recommendation at a later stage.")
+    return next((one for one in reversed(earlier) if one.is_current and one.status != State.SUPERSEDED), None)
+
+
+def _related(superseded: Recommendation | None) -> tuple[str, ...]:
+    """Everyone who has shaped the facts before: they cannot approve either."""
+    if superseded is None:
+        return ()
+    return tuple(sorted({*superseded.related, superseded.requested_by, superseded.actor}))
+
+
+def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, now: datetime) -> dict[str, Any]:
+    line, insight = asked.line, case.insight
+    budget = book.limits["fraud_reviews_per_day"].at(line.credit_requested.currency) or 0
+    used = tx.approvals_asked(
+        FRAUD_REVIEW_RULE, site=line.site, since=now.replace(hour=0, minute=0, second=0)
+    )
+    past = tx.policy_facts(_line(line), as_of=line.requested_at)
+    learned = {
+        "models.degraded": insight.degraded,
+        "models.in_domain": insight.in_domain,
+        "models.set_size": len(insight.prediction_set) if insight.probabilities else None,
+        "fraud.score": insight.score,
+        "fraud.band": insight.band,
+        "fraud.expected_loss": insight.expected_loss(line.credit_requested.minor),
+        "recovery.best": insight.alternatives[0].expected,
+        "recovery.freight_and_handling": insight.outlay,
+        "documents.kinds": list(case.documents),
+    }
+    return {
+        **from_request(line),
+        **from_master_data(case.master_data, line, book),
+        **from_ledger(past, line, book, reviews_left=max(budget - used, 0)),
+        **{name: value for name, value in learned.items() if value is not None},
+    }
+
+
+def _snapshot(proposal: Proposal, verdict: Verdict) -> dict[str, Any]:
+    """What an exact replay needs, and what it must give again."""
+    return {
+        "known": dict(proposal.facts),
+        "candidates": [disposition.value for disposition in proposal.candidates],
+        "missing": list(verdict.missing),
+        "final": verdict.final,
+        "verdict": summary(verdict),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One approval to be asked for."""
+
+    id: str
+    recommendation_id: str
+    rule: str
+    sentence: str
+    roles: tuple[str, ...]
+    needed: int
+    amount: Money | None
+    expires_at: datetime
+
+
+def _approvals(verdict: Verdict, identity: str, book: Rulebook, now: datetime) -> list[Ask]:
+    if verdict.status is Status.DENIED:
+        return []  # nobody is asked to wave through what is forbidden
+    days = book.limits["approval_expiry_days"].at("") or 1
+    sentences = {fired.id: fired.sentence for fired in verdict.fired}
+    expires = after_business_days(now, days)
+    return [
+        Ask(
+            new_id("apr"),
+            identity,
+            needed.rule,
+            sentences.get(needed.rule, ""),
+            needed.roles,
+            needed.needed,
+            needed.amount,
+            expires,
+        )
+        for needed in verdict.approvals
+    ]
+
+
+def _ask(ask: Ask) -> dict[str, Any]:
+    return {
+        "id": ask.id,
+        "rule": ask.rule,
+        "roles": list(ask.roles),
+        "needed": ask.needed,
+        "expires_at": iso(ask.expires_at),
+    }
+
+
+def _approval(ask: Ask, line: ReturnLine, digest: str, now: datetime, actor: str) -> Approval:
+    return Approval(
+        id=ask.id,
+        recommendation_id=ask.recommendation_id,
+        return_line_id=line.return_line_id,
+        rule=ask.rule,
+        roles=ask.roles,
+        needed=ask.needed,
+        site=line.site,
+        created_at=now,
+        expires_at=ask.expires_at,
+        actor=actor,
+        digest=digest,
+        amount=ask.amount,
+        sentence=ask.sentence,
+    )
+
+
+def _announce(tx: Transaction, asked: Asked, body: Mapping[str, Any], now: datetime) -> None:
+    line = asked.line
+    data = {"recommendation_id": body["id"], "status": body["status"], "stage": line.stage.value}
+    tx.enqueue(
+        Message(new_id("msg"), EventType.RECOMMENDATION_ISSUED, line.return_line_id, data, now, asked.actor)
+    )
+    for ask in body["approvals"]:
+        tx.enqueue(
+            Message(
+                new_id("msg"),
+                EventType.APPROVAL_REQUESTED,
+                line.return_line_id,
+                {**data, **ask},
+                now,
+                asked.actor,
+            )
+        )
+
+
+def _master_data(tx: Transaction, line: ReturnLine) -> MasterData:
+    def body(kind: str, name: str | None) -> Mapping[str, Any]:
+        found = tx.reference(kind, name) if name else None
+        return found.body if found else {}
+
+    recalls = tx.references("recalls")
+    recalled = any(
+        line.item.sku in one.body.get("skus", ()) for one in recalls if one.body.get("active", True)
+    )
+    return MasterData(
+        body("contracts", line.customer.id),
+        body("suppliers", line.supplier.id),
+        body("products", line.item.sku),
+        recalled,
+        tx.latest_reference_at("recalls"),
+    )
+
+
+def _site(name: str, body: Mapping[str, Any]) -> routing.Site:
+    return routing.Site(
+        name,
+        str(body.get("region", "")),
+        float(body.get("free_capacity", 0)),
+        float(body.get("freight_per_kg", 1.2)),
+        bool(body.get("hazmat", False)),
+    )
+
+
+def _line(line: ReturnLine) -> Line:
+    return Line(
+        return_line_id=line.return_line_id,
+        customer_id=line.customer.id,
+        sku=line.item.sku,
+        site=line.site,
+        region=line.region,
+        family=line.item.family,
+        requested_at=line.requested_at,
+        quantity=line.quantity,
+        requested=line.credit_requested,
+        supplier_id=line.supplier.id,
+        order_number=line.sale.order_number if line.sale else None,
+    )
+
+
+def _digest(value: Any) -> str:
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
