@@ -200,7 +200,7 @@ def _spans_seasons(table: Table) -> bool:
 
 
 def computed(table: Table) -> Table:
-    """Return the table with every declared number beside it, for several encoders to share one computation."""
+    """Return the table with every declared number beside it, for several encoders to share."""
     numbers = (column for column in COLUMNS if column.kind == "number")
     return {**table, **{COMPUTED + column.name: column.compute(table) for column in numbers}}
 
