@@ -1,0 +1,127 @@
+"""Plain forecasts that need no training: smoothed levels, the last season, the open sales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from models.volume.hazard import expected_returns
+from models.volume.panel import FREQUENCIES, Floats, Panel
+
+HALF_LIVES: Final[Mapping[str, tuple[float, float, float]]] = {
+    "D": (14.0, 56.0, 180.0),
+    "W": (3.0, 10.0, 40.0),
+    "M": (2.0, 6.0, 24.0),
+    "Q": (1.0, 3.0, 8.0),
+}
+PROFILE_WEEKS: Final = 26  # how far back the weekday profile looks
+PROFILE_PRIOR: Final = 50.0  # returns that the pooled profile is worth against a series' own
+PRIOR_RETURNS: Final = 5.0  # returns that the pooled rate of returning is worth against a series' own
+FLOOR: Final = 1e-3  # returns a period: nothing is impossible, and logarithms stay finite
+
+
+def forecasts(panel: Panel, horizon: int) -> dict[str, Floats]:
+    """Forecast with every plain method.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n, horizon), mean returns a period
+    """
+    season = seasonality(panel, panel.y, horizon)
+    short, medium, long = HALF_LIVES[panel.freq]
+    found = {
+        "short": _smoothed(panel.y, season, short),
+        "medium": _smoothed(panel.y, season, medium),
+        "long": _smoothed(panel.y, season, long),
+        "repeat": _repeated(panel.y, horizon, 7 if panel.freq == "D" else FREQUENCIES[panel.freq].year),
+    }
+    if panel.sales is not None:
+        # Sales are far more than returns and so less noisy: their level may follow faster.
+        coming = _smoothed(
+            panel.sales, seasonality(panel, panel.sales, horizon), float(np.sqrt(short * medium))
+        )
+        expected = np.maximum(expected_returns(panel, coming), FLOOR)
+        # Sales know the level and its turns; the weekday of a return follows the post, not the sale.
+        shape = season / _local_mean(season, 7) if panel.freq == "D" else np.ones_like(season)
+        flat = _local_mean(expected, 7) if panel.freq == "D" else expected
+        found["sales"] = _smoothed(panel.y, flat * shape, long, prior=PRIOR_RETURNS)
+        # Without a first return only the sales can speak.
+        unborn = panel.y.sum(1) == 0
+        found = {name: np.where(unborn[:, None], found["sales"], values) for name, values in found.items()}
+    return {name: np.maximum(values, FLOOR) for name, values in found.items()}
+
+
+def seasonality(panel: Panel, values: Floats, horizon: int) -> Floats:
+    """Give factors around one for known and coming periods: weekday, and month once two years are known.
+
+    Returns
+    -------
+    ndarray of shape (n, T + horizon)
+    """
+    span = panel.periods(0, panel.length + horizon)
+    factors = np.ones((len(values), len(span)))
+    if panel.freq == "D":
+        weekday = np.asarray(span.dayofweek)
+        factors = _weekdays(values, weekday)[:, weekday]
+    if panel.length >= 2 * FREQUENCIES[panel.freq].year:
+        factors = factors * _months(values, np.asarray(span.month), FREQUENCIES[panel.freq].year)
+    return factors
+
+
+def _weekdays(values: Floats, weekday: Floats) -> Floats:
+    recent = values[:, -7 * PROFILE_WEEKS :]
+    days = weekday[: values.shape[1]][-recent.shape[1] :]
+    sums = np.stack([recent[:, days == day].sum(1) for day in range(7)], axis=1)
+    counts = np.array([(days == day).sum() for day in range(7)])
+    total = recent.sum()
+    # One usual day more for every weekday: a weekday that was not seen yet is no closed day.
+    pooled = (sums.sum(0) + total / len(days) + 1e-9) / (counts + 1)
+    pooled = 7 * pooled / pooled.sum()
+    # Shares of a series lean on the pooled ones, as if they had been seen in that many returns more.
+    usual = sums.sum(1, keepdims=True) + PROFILE_PRIOR
+    profile = (sums + PROFILE_PRIOR * counts * pooled / (counts @ pooled)) / np.maximum(counts, 1) / usual
+    profile = np.where(counts > 0, profile, pooled / (counts @ pooled))
+    return np.asarray(7 * profile / profile.sum(1, keepdims=True))
+
+
+def _months(values: Floats, month: Floats, year: int) -> Floats:
+    # Whole years only, each measured against its own mean, so that growth does not pass for a season.
+    total = values.sum(0)
+    years = values.shape[1] // year
+    recent = total[-years * year :].reshape(years, year)
+    relative = (recent / np.maximum(recent.mean(1, keepdims=True), 1e-9)).ravel()
+    months = month[: values.shape[1]][-years * year :]
+    factors = np.array(
+        [relative[months == number].mean() if (months == number).any() else 1.0 for number in range(1, 13)]
+    )
+    return np.asarray(np.maximum(factors, 0.05)[month - 1])
+
+
+def _smoothed(y: Floats, shape: Floats, half_life: float, *, prior: float = 0.0) -> Floats:
+    """Scale `shape` (n, T + H) to the recent level of `y` and hand back its future part.
+
+    `prior` is how many returns the level of all series together is worth against a series' own.
+    """
+    length = y.shape[1]
+    decay = 0.5 ** (np.arange(length)[::-1] / half_life)
+    # Before its first return a series did not exist: a new region is not an old quiet one.
+    weights = decay * (np.cumsum(y, axis=1) > 0)
+    known = shape[:, :length]
+    pooled = max((weights * y).sum(), FLOOR) / max((weights * known).sum(), FLOOR)
+    level = ((weights * y).sum(1) + prior) / np.maximum((weights * known).sum(1) + prior / pooled, 1e-9)
+    return np.asarray(level[:, None] * shape[:, length:])
+
+
+def _repeated(y: Floats, horizon: int, season: int) -> Floats:
+    length = y.shape[1]
+    season = season if length >= season else 1
+    back = np.arange(horizon) % season
+    seasons = range(1, min(4 if season == 7 else 1, length // season) + 1)  # noqa: PLR2004
+    return np.asarray(np.mean([y[:, length - k * season + back] for k in seasons], axis=0))
+
+
+def _local_mean(values: Floats, width: int) -> Floats:
+    padded = np.pad(values, ((0, 0), (width // 2, width // 2)), mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, width, axis=1).mean(-1))

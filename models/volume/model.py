@@ -1,0 +1,170 @@
+"""The volume forecast: a validated blend of plain forecasts and trees, with calibrated sample paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from scipy.optimize import nnls
+
+from features.returns import BadInputError
+from models.volume.bases import FLOOR, forecasts
+from models.volume.lift import Lift, fit_lift
+from models.volume.panel import Floats, Panel
+from models.volume.paths import TYPICAL_EXCESS, USUAL, Dispersion, Forecast, disperse, draw
+
+LONGEST: Final = 90  # periods; further out the level is anyone's guess
+FIRST_ORIGIN: Final = {"D": 42, "W": 6, "M": 6, "Q": 4}  # periods of history before the first rolling origin
+ORIGINS: Final = 60  # rolling origins looked at
+VALIDATION: Final = 16  # the newest of them, which choose the weights and the dispersion
+TRAINING: Final = 6  # origins before those that the trees need
+MOST_ROWS: Final = 400_000
+RIDGE: Final = 0.05  # share of the evidence that the prior weights are worth
+# What is assumed before any backtest could be made: steady levels, and open sales where there are any.
+PRIOR: Final = {"short": 0.25, "medium": 1.0, "long": 1.0, "repeat": 0.0, "sales": 1.0, "trees": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What was learned about one hierarchy of volumes; it forecasts any later panel of the same levels."""
+
+    levels: tuple[str, ...]
+    freq: str
+    weights: dict[str, float]
+    dispersion: Dispersion
+    lift: Lift | None
+
+    def mean(self, panel: Panel, *, horizon: int) -> Floats:
+        """Forecast the mean of the periods after the panel; shape (n, horizon), returns a period."""
+        self._check(panel)
+        bases = forecasts(panel, checked(horizon))
+        if self.lift is not None:
+            bases["trees"] = self.lift.apply(panel, bases)
+        known = {name: weight for name, weight in self.weights.items() if name in bases}
+        blend = sum(weight * bases[name] for name, weight in known.items())
+        return np.asarray(blend / max(sum(known.values()), FLOOR))
+
+    def predict(
+        self, panel: Panel, *, horizon: int = 28, paths: int = 500, rng: np.random.Generator
+    ) -> Forecast:
+        """Draw sample paths of the periods after the panel.
+
+        Raises
+        ------
+        BadInputError
+            If the horizon is not 1 to 90 periods, or the panel has other levels than the model.
+        """
+        drawn = draw(self.mean(panel, horizon=horizon), self.dispersion, paths=paths, rng=rng)
+        ds = panel.periods(panel.length, panel.length + horizon).start_time
+        return Forecast(panel.levels, panel.keys, ds, drawn)
+
+    def save(self, folder: Path) -> None:
+        """Write volume.json and, where there are trees, booster.txt."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in self._files().items():
+            (folder / name).write_text(text)
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything that is saved."""
+        content = json.dumps(self._files(), sort_keys=True).encode()
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+    def _files(self) -> dict[str, str]:
+        facts = {
+            "levels": list(self.levels),
+            "freq": self.freq,
+            "weights": self.weights,
+            "dispersion": asdict(self.dispersion),
+            "names": None if self.lift is None else self.lift.names,
+        }
+        trees = {} if self.lift is None else {"booster.txt": self.lift.text}
+        return {"volume.json": json.dumps(facts, indent=1), **trees}
+
+    def _check(self, panel: Panel) -> None:
+        if (panel.levels, panel.freq) != (self.levels, self.freq):
+            raise BadInputError(
+                f"the model knows {self.levels} by {self.freq}, not {panel.levels} by {panel.freq}."
+            )
+
+
+def load(folder: Path) -> Volume:
+    """Read what `Volume.save` wrote."""
+    facts = json.loads((folder / "volume.json").read_text())
+    names = facts["names"]
+    lift = None
+    if names is not None:
+        lift = Lift((folder / "booster.txt").read_text(), tuple(tuple(level) for level in names))
+    return Volume(
+        levels=tuple(facts["levels"]),
+        freq=facts["freq"],
+        weights=facts["weights"],
+        dispersion=Dispersion(**facts["dispersion"]),
+        lift=lift,
+    )
+
+
+def fit(panel: Panel, *, horizon: int = 28, rng: np.random.Generator) -> Volume:
+    """Learn trees, weights and dispersion from rolling origins, each seeing only what was known then.
+
+    A history too short for backtests gets the prior weights and dispersion; one too short for trees, none.
+    """
+    reach = min(checked(horizon), max(panel.length // 4, 1))
+    bases = {origin: forecasts(panel.until(origin), reach) for origin in _origins(panel, reach)}
+    judged = sorted(bases)[-VALIDATION:]
+    lift = None
+    early = {o: bases[o] for o in bases if judged and o + reach <= judged[0]}
+    if len(early) >= TRAINING:
+        trial = fit_lift(panel, early, rng=rng)
+        lift = fit_lift(panel, bases, rng=rng)
+        for origin in judged:
+            bases[origin] = {**bases[origin], "trees": trial.apply(panel.until(origin), bases[origin])}
+    if not judged:
+        names = forecasts(panel, 1)
+        return Volume(panel.levels, panel.freq, {name: PRIOR[name] for name in names}, USUAL, None)
+    # A series without a return yet could not be foreseen: it says nothing about the methods.
+    born = np.stack([panel.y[:, :o].sum(1, keepdims=True) > 0 for o in judged])
+    actual = born * np.stack([panel.y[:, o : o + reach] for o in judged])
+    found = {name: born * np.stack([bases[o][name] for o in judged]) for name in bases[judged[0]]}
+    weights = _weights(actual, found)
+    mean = np.asarray(sum(weights[name] * values for name, values in found.items()))
+    return Volume(panel.levels, panel.freq, weights, disperse(actual, mean), lift)
+
+
+def checked(horizon: int) -> int:
+    """Hand back a horizon of 1 to 90 periods; refuse any other."""
+    if not 1 <= horizon <= LONGEST:
+        raise BadInputError(f"a horizon of {horizon} periods is out of reach; use 1 to {LONGEST}.")
+    return horizon
+
+
+def _origins(panel: Panel, reach: int) -> list[int]:
+    # A step that is no multiple of seven, so that every weekday serves as an origin.
+    step = max(1, reach // 5)
+    most = max(VALIDATION, min(ORIGINS, MOST_ROWS // (len(panel.y) * reach)))
+    eligible = list(range(panel.length - reach, FIRST_ORIGIN[panel.freq] - 1, -step))
+    # The newest judge; the others, spread over the whole history, teach.
+    older = eligible[VALIDATION:]
+    return eligible[:VALIDATION] + older[:: max(1, -(-len(older) // max(most - VALIDATION, 1)))]
+
+
+def _weights(actual: Floats, found: dict[str, Floats]) -> dict[str, float]:
+    """Choose weights, not negative and summing to one, by least squares that lean on the prior."""
+    names = list(found)
+    stacked = np.stack([found[name].ravel() for name in names], axis=1)
+    scale = stacked.mean(1)
+    # Weighed by the variance of an overdispersed count: large and small series both have a say.
+    root = 1 / np.sqrt(np.maximum(scale + TYPICAL_EXCESS * scale**2, FLOOR))
+    design, target = stacked * root[:, None], actual.ravel() * root
+    prior = np.array([PRIOR[name] for name in names])
+    pull = np.sqrt(max(RIDGE * (design**2).mean() * len(design), FLOOR))
+    whole = 1e3 * pull
+    found_weights, _ = nnls(
+        np.vstack([design, pull * np.eye(len(names)), whole * np.ones(len(names))]),
+        np.concatenate([target, pull * prior / prior.sum(), [whole]]),
+    )
+    return dict(zip(names, (float(w) for w in found_weights / found_weights.sum()), strict=True))
