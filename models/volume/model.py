@@ -23,7 +23,7 @@ ORIGINS: Final = 60  # rolling origins looked at
 VALIDATION: Final = 16  # the newest of them, which choose the weights and the dispersion
 TRAINING: Final = 6  # origins before those that the trees need
 MOST_ROWS: Final = 400_000
-RIDGE: Final = 0.05  # share of the evidence that the prior weights are worth
+RIDGE: Final = 0.02  # share of the evidence that the prior weights are worth
 # What is assumed before any backtest could be made: steady levels, and open sales where there are any.
 PRIOR: Final = {"short": 0.25, "medium": 1.0, "long": 1.0, "repeat": 0.0, "sales": 1.0, "trees": 0.0}
 

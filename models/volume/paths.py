@@ -46,7 +46,7 @@ class Dispersion:
 # Before any backtest: level 10 %, period 10 %, series 20 % (standard deviations), batches of three
 # (planning defaults; no published figure).
 USUAL: Final = Dispersion(level=0.01, period=0.01, series=0.04, batch=2.0)
-LEAN: Final = 0.005  # share of the evidence that the usual variances are worth
+LEAN: Final = 0.02  # share of the evidence that the usual variances are worth
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,181 @@
+"""`recoup-lab forecast` and `backtest` read tables as they are and say honestly how well they do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from features.returns import BadInputError
+from models import volume
+from training.backtest import backtest, measure, origins_of
+from training.forecast import forecast, paths_beside
+from training.history import panel_of
+
+APP = typer.Typer()
+APP.command()(forecast)
+APP.command()(backtest)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the simulator leaves it: 90 days, two regions and families, returns days after the sale."""
+    where = tmp_path_factory.mktemp("history")
+    rng = np.random.default_rng(11)
+    days = pd.date_range("2026-01-05", periods=90, tz="UTC")
+    spots = [(region, family) for region in ("NORTH", "SOUTH") for family in ("lamps", "tools")]
+    sold = pd.DataFrame(
+        [(region, family, day) for region, family in spots for day in days for _ in range(rng.poisson(20))],
+        columns=["region", "family", "sold_at"],
+    )
+    back = sold[rng.random(len(sold)) < 0.2]
+    requested = back["sold_at"] + pd.to_timedelta(rng.integers(1, 6, len(back)), unit="D")
+    returns = back.assign(requested_at=requested, return_line_id=[f"R{i}" for i in range(len(back))])
+    returns = returns[returns["requested_at"] <= days[-1]].assign(quantity=1.0)
+    sold.assign(sku="S1", site="DAL1", channel="online", quantity=1.0).to_parquet(where / "sales.parquet")
+    returns.to_parquet(where / "returns.parquet")
+    return where
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(APP, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("name", ["plan.csv", "plan.parquet"])
+def test_a_forecast_of_a_simulated_folder_needs_no_mapping(folder: Path, tmp_path: Path, name: str):
+    """28 days for every node, in columns that the contract names, and fit to be issued."""
+    done = run("forecast", "--data", folder, "--out", tmp_path / name)
+    assert done.exit_code == 0, done.output
+    rows = volume.read_forecast(tmp_path / name)
+    assert len(rows) == (4 + 2 + 2 + 1) * 28
+    assert {row.region for row in rows} == {"NORTH", "SOUTH", "*"}
+    assert not paths_beside(tmp_path / name).exists()
+    assert sorted(file.name for file in tmp_path.iterdir()) == [name]
+
+
+def test_sample_paths_are_written_beside_when_asked_for(folder: Path, tmp_path: Path):
+    """The paths of the lowest level add up to the means of the long file."""
+    out = tmp_path / "plan.csv"
+    done = run("forecast", "--data", folder, "--freq", "W", "--horizon", 3, "--out", out, "--paths")
+    assert done.exit_code == 0, done.output
+    paths = pd.read_parquet(paths_beside(out))
+    drawn = paths.filter(regex=r"^p\d+$")
+    total = next(row for row in volume.read_forecast(out) if (row.region, row.family) == ("*", "*"))
+    first = drawn[paths["ds"] == paths["ds"].min()]
+    assert first.sum().mean() == pytest.approx(total.mean)
+    assert len(drawn.columns) == 500
+
+
+def test_the_same_seed_writes_the_same_file(folder: Path, tmp_path: Path):
+    """A forecast can be made again."""
+    for name in ("a.csv", "b.csv"):
+        assert run("forecast", "--data", folder, "--horizon", 5, "--out", tmp_path / name).exit_code == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_levels_are_the_callers_choice(folder: Path, tmp_path: Path):
+    """One level gives that level and the total."""
+    out = tmp_path / "plan.csv"
+    done = run("forecast", "--data", folder, "--levels", "family", "--horizon", 2, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert set(pd.read_csv(out)["family"]) == {"lamps", "tools", "*"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--horizon", "91"), "1 to 90"),
+        (("--freq", "H"), "no frequency"),
+        (("--levels", "planet"), "no column 'planet'"),
+        (("--out", "plan.xlsx"), ".csv or .parquet"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_is_written(
+    folder: Path, tmp_path: Path, arguments: tuple[str, str], words: str
+):
+    """One sentence, and no half a file."""
+    given = {"--data": str(folder), "--out": "plan.csv", **dict([arguments])}
+    given["--out"] = str(tmp_path / given["--out"])
+    done = run("forecast", *(part for pair in given.items() for part in pair))
+    assert isinstance(done.exception, BadInputError)
+    assert words in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_panel_of_the_folder_knows_sales_and_lags(folder: Path):
+    """Every return names its sale, so every lag is known, one to five days."""
+    panel = panel_of(folder, None, freq="D", levels=None)
+    assert panel.sales is not None
+    assert panel.lags is not None
+    assert set(panel.lags.lag) == {1, 2, 3, 4, 5}
+    assert panel.length == 90
+
+
+def test_a_return_without_a_sale_date_finds_the_customers_last_purchase(tmp_path: Path):
+    """Customer and product lead to the sale before the return, never to a later one."""
+    days = pd.date_range("2026-01-01", periods=30)
+    base = {"region": "NORTH", "family": "lamps", "sku": "S1"}
+    sales = pd.DataFrame({**base, "customer_id": "C1", "sold_at": days[[0, 10, 25]], "quantity": 1.0})
+    returns = pd.DataFrame(
+        {**base, "customer_id": ["C1", "C2"], "requested_at": days[[14, 29]], "return_line_id": ["a", "b"]}
+    )
+    sales.to_parquet(tmp_path / "sales.parquet")
+    returns.to_parquet(tmp_path / "returns.parquet")
+    panel = panel_of(tmp_path, None, freq="D", levels=None)
+    assert panel.lags is not None
+    assert panel.lags.lag.tolist() == [4]
+
+
+@pytest.fixture(scope="module")
+def figures(folder: Path) -> dict[str, float]:
+    done = run("backtest", "--data", folder, "--freq", "D", "--horizon", 7, "--origins", 3, "--json")
+    assert done.exit_code == 0, done.output
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_backtest_names_model_level_and_metric_with_bounds(figures: dict[str, float]):
+    """One JSON object on the last line; every figure lies within its interval's reach."""
+    for model in ("recoup", "seasonal_naive", "auto_ets", "croston_sba", "adida", "min_trace"):
+        for level in ("total", "region", "family", "region_family"):
+            assert figures[f"{model}.{level}.wape_lo"] <= figures[f"{model}.{level}.wape_hi"]
+    for metric in ("wape", "rmsse", "wspl", "scrps", "bias", "coverage_80"):
+        assert np.isfinite(figures[f"recoup.total.{metric}"])
+
+
+def test_our_forecast_adds_up_and_beats_the_naive_one(figures: dict[str, float]):
+    """Coherence is exact; open sales and weekdays are worth something."""
+    assert figures["recoup.all.coherence_error"] == 0
+    assert figures["recoup.region_family.wape"] < figures["seasonal_naive.region_family.wape"]
+
+
+def test_baselines_are_the_models_that_they_are_called(figures: dict[str, float]):
+    """Croston and ADIDA are not quietly another model that stepped in for them."""
+    shown = {model: figures[f"{model}.total.wape"] for model in ("seasonal_naive", "croston_sba", "adida")}
+    assert len(set(shown.values())) == 3
+
+
+def test_a_backtest_sees_nothing_after_its_origin(folder: Path):
+    """A calamity after the last origin changes what is measured, and nothing that was said before."""
+    panel = panel_of(folder, None, freq="D", levels=None)
+    at = origins_of(panel, horizon=7, count=1, step=7)
+    y = panel.y.copy()
+    y[:, at[0] :] *= 3
+    shocked = volume.Panel(panel.levels, panel.keys, panel.freq, panel.first, y, panel.sales, panel.lags)
+    calm, rough = (measure(known, at, horizon=7, seed=0) for known in (panel, shocked))
+    amount = panel.y[:, at[0] :].sum()
+    said = [
+        figures["recoup.total.bias"] * total + total
+        for figures, total in ((calm, amount), (rough, 3 * amount))
+    ]
+    assert said[0] == pytest.approx(said[1])
+
+
+def test_a_history_too_short_to_test_is_refused(folder: Path):
+    """Ninety days leave nothing to forecast ninety days from."""
+    panel = panel_of(folder, None, freq="D", levels=None)
+    with pytest.raises(BadInputError, match="smaller --horizon"):
+        origins_of(panel, horizon=90, count=3, step=7)

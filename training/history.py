@@ -1,0 +1,72 @@
+"""Return lines and sales of a table become the panel that volumes are forecast from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from features.mapping import Loaded, load
+from features.returns import BadInputError
+from models import volume
+
+
+def panel_of(
+    data: Path | None, mapping: Path | None, *, freq: str, levels: Sequence[str] | None
+) -> volume.Panel:
+    """Read a table of returns, and the sales it names, as a panel.
+
+    Parameters
+    ----------
+    levels : sequence of str, optional
+        Level columns; the mapping's own by default.
+
+    Raises
+    ------
+    BadInputError
+        If the table has no time or lacks a level; it names file and column.
+    """
+    loaded = load(data, mapping, purpose="volume")
+    names = tuple(levels if levels is not None else loaded.mapping.levels)
+    for name in ("requested_at", *names):
+        if name not in loaded.frame:
+            raise BadInputError(
+                f"{loaded.source}: there is no column '{name}'; rename or derive it in the mapping file, "
+                "or name other --levels."
+            )
+    lines = loaded.frame.assign(counts=loaded.counts)
+    counted = volume.tally(lines, levels=names, time="requested_at", quantity="counts", freq=freq)
+    sold = _sold(loaded, names, freq)
+    found = volume.panel(counted, levels=names, freq=freq, sales=sold)
+    if sold is None or loaded.sales is None:
+        return found
+    return volume.with_lags(found, _with_sale(lines, loaded.sales), time="requested_at", sold="sold_at")
+
+
+def _sold(loaded: Loaded, levels: tuple[str, ...], freq: str) -> pd.DataFrame | None:
+    if loaded.sales is None or loaded.sales.empty:
+        return None
+    shared = [name for name in levels if name in loaded.sales]
+    return volume.tally(loaded.sales, levels=shared, time="sold_at", quantity="quantity", freq=freq)
+
+
+def _with_sale(lines: pd.DataFrame, sales: pd.DataFrame) -> pd.DataFrame:
+    """Find the sale of a return that names none: the customer's last purchase of the product before it."""
+    keys = ["customer_id", "sku"]
+    if "sold_at" in lines or not all(name in table for table in (lines, sales) for name in keys):
+        return lines if "sold_at" in lines else lines.assign(sold_at=pd.Series(pd.NaT, index=lines.index))
+    known = lines.dropna(subset=[*keys, "requested_at"]).sort_values("requested_at")
+    # A join by time wants one clock on both sides.
+    clock = (
+        pd.to_datetime(sales["sold_at"], utc=True).dt.tz_localize(None).astype(lines["requested_at"].dtype)
+    )
+    sold = sales.assign(sold_at=clock).dropna(subset=[*keys, "sold_at"]).sort_values("sold_at")
+    return pd.merge_asof(
+        known,
+        sold[[*keys, "sold_at"]],
+        left_on="requested_at",
+        right_on="sold_at",
+        by=keys,
+        direction="backward",
+    )
