@@ -1,4 +1,4 @@
-"""Bytes -> pages -> words -> fields, read in a process of their own; what a document says is data, never an instruction."""
+"""Bytes -> pages -> words -> fields, read in a process of their own; what they say is data only."""
 
 from __future__ import annotations
 

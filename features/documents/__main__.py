@@ -1,4 +1,4 @@
-"""The child process: one document in on standard input, what it says out as JSON; started by ``isolation`` alone."""
+"""The child process, started by ``isolation``: a document on standard input, what it says as JSON out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from features.documents.isolation import EXTRACTION, REFUSED
 from features.documents.labels import classify
 from features.documents.layout import Phrase, phrases
 from features.documents.pages import sheets
-from features.documents.parsers import date_order, usual_order
+from features.documents.parsers import DAY_FIRST, MONTH_FIRST, date_order, usual_order
 from features.documents.unlabelled import told_by_place
 
 OPEN_FILES: Final = 64
@@ -29,7 +29,10 @@ def extract(data: bytes, *, kind: Kind | None, limits: Limits) -> Extraction:
     guessed, sure = classify(groups)
     meant = kind or guessed
     texts = [phrase.text for phrase in groups]
-    order, known = date_order(texts, otherwise=usual_order("\n".join(texts)))
+    order, known = date_order(
+        texts,
+        otherwise=usual_order("\n".join(texts), otherwise=DAY_FIRST if meant is Kind.OTHER else MONTH_FIRST),
+    )
     found = tuple(candidate for sheet in pages for candidate in typed(sheet, order=order))
     readings = chain.from_iterable(proposals(sheet, kind=meant, order=order) for sheet in pages)
     placed = tuple(told_by_place(pages, found)) if meant is Kind.OTHER else ()

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from features.documents.document import Candidate, Kind, Proposal, Word
-from features.documents.labels import Label, find_labels
+from features.documents.labels import Label, find_labels, is_numbered
 from features.documents.layout import Phrase, Sheet, around, crossed, outline, phrases, rows, under_lines
 from features.documents.parsers import Parsed, parse, scan, words
 
 FEATURES: Final = (
-    "match", "colon", "label_words", "same", "right", "below", "across", "down", "vertical_lines", "horizontal_lines",
+    "match", "colon", "label_words", "same", "right", "below", "across", "down", "vertical_lines",
+    "horizontal_lines",
     "parsed", "characters", "digit_share", "ocr_confidence", "rank",
 )  # fmt: skip
 REACH_RIGHT: Final = 45.0  # heights of text between a label and its value
 REACH_BELOW: Final = 5.0
+INDENT: Final = 4.0  # heights by which a value may stand left of its label, or right of it on open paper
 LINE_STEP: Final = 1.3  # heights between the lines of one wrapped value
 MAX_VALUE_LINES: Final = 4
+NUMBERED_FORM: Final = 4  # questions with numbers that make them labels, known or not
 UNPARSED: Final = 0.15  # what a value of the wrong type is still worth
 # How far a value is believed by where it stands; planning defaults, refined by a trained ranker.
 RELATIONS: Final = {"same": 0.95, "right": 0.8, "below": 0.72}
@@ -58,111 +61,114 @@ def _touched(line: Sequence[Word], start: int, end: int) -> list[Word]:
     return touched
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A page's phrases and lines, and which phrases are labels and so nobody's value."""
+
+    sheet: Sheet
+    phrases: tuple[Phrase, ...]
+    labelling: frozenset[int]
+
+    def offers(self, phrase: Phrase) -> bool:
+        """Tell whether a phrase may be a value."""
+        return id(phrase) not in self.labelling
+
+
 def proposals(sheet: Sheet, *, kind: Kind, order: str) -> Iterator[Proposal]:
     """Yield every reading of every labelled field on a page."""
     groups = phrases(sheet)
-    labels = [find_labels(phrase, kind=kind) for phrase in groups]
-    taken = {id(phrase) for phrase, found in zip(groups, labels, strict=True) if found}
-    for phrase, found in zip(groups, labels, strict=True):
-        for label, following in zip(found, [*found[1:], None], strict=False):
-            for place in _places(label, following, groups, taken, sheet):
+    found = [find_labels(phrase, kind=kind) for phrase in groups]
+    numbered = {id(phrase) for phrase in groups if is_numbered(phrase)}
+    taken = {id(labels[0].phrase) for labels in found if labels} | (
+        numbered if len(numbered) >= NUMBERED_FORM else set()
+    )
+    around_it = Surroundings(sheet, tuple(groups), frozenset(taken))
+    for labels in found:
+        for position, label in enumerate(labels):
+            following = labels[position + 1] if position + 1 < len(labels) else None
+            for place in _places(label, following, around_it):
                 yield _proposal(label, place, order=order)
 
 
-def _places(
-    label: Label, following: Label | None, groups: Sequence[Phrase], taken: set[int], sheet: Sheet
-) -> Iterator[Found]:
-    same = _same(label, following)
-    if same:
-        rest = _continued(same, label, groups, taken, sheet) if label.type in {"text", None} else ()
-        yield Found((*same, *rest), "same", 0, 0)
-    if following is None and not same:
-        yield from _right(label, groups, taken, sheet)
-    if not same:
-        yield from _below(label, groups, taken, sheet)
-
-
-def _same(label: Label, following: Label | None) -> tuple[Word, ...]:
+def _places(label: Label, following: Label | None, page: Surroundings) -> Iterator[Found]:
     end = following.start if following else len(label.phrase.words)
-    rest = label.phrase.words[label.end : end]
-    return rest if any(re.search(r"\w", word.text) for word in rest) else ()
+    same = label.phrase.words[label.end : end]
+    if any(re.search(r"\w", word.text) for word in same):
+        rest = _continued(same, page) if label.type in {"text", None} else ()
+        yield Found((*same, *rest), "same", 0, 0)
+        return
+    if following is None:
+        yield from _right(label, page)
+    yield from _below(label, page)
 
 
-def _right(label: Label, groups: Sequence[Phrase], taken: set[int], sheet: Sheet) -> Iterator[Found]:
-    box = around(label.phrase.words[label.start : label.end])
-    reach = box.right + REACH_RIGHT * box.height
+def _right(label: Label, page: Surroundings) -> Iterator[Found]:
+    box = label.box
     beside = [
-        p
-        for p in groups
-        if p.row == label.phrase.row and box.right <= p.box.left + box.height / 2 and p.box.left <= reach
+        phrase
+        for phrase in page.phrases
+        if phrase.row == label.phrase.row
+        and box.right - box.height / 2 <= phrase.box.left <= box.right + REACH_RIGHT * box.height
     ]
     for rank, phrase in enumerate(sorted(beside, key=lambda phrase: phrase.box.left)):
-        if id(phrase) in taken:
+        if not page.offers(phrase):
             return
-        more = (
-            _continued(phrase.words, label, groups, taken, sheet) if label.type == "text" and not rank else ()
-        )
-        yield Found((*phrase.words, *more), "right", crossed(box, phrase.box, sheet.verticals), rank)
+        more = _continued(phrase.words, page) if label.type == "text" and rank == 0 else ()
+        yield Found((*phrase.words, *more), "right", crossed(box, phrase.box, page.sheet.verticals), rank)
 
 
-def _below(label: Label, groups: Sequence[Phrase], taken: set[int], sheet: Sheet) -> Iterator[Found]:
-    box = around(label.phrase.words[label.start : label.end])
-    rank = 0
-    for phrase in groups:
-        gap = phrase.box.top - box.bottom
-        if phrase.row <= label.phrase.row or not -box.height / 2 <= gap <= REACH_BELOW * box.height:
-            continue
-        words_under = _under(phrase, label, taken=id(phrase) in taken)
-        if words_under and _overlap(label, phrase, sheet):
-            more = (
-                _continued(words_under, label, groups, taken, sheet)
-                if label.type == "text" and not rank
-                else ()
-            )
-            yield Found((*words_under, *more), "below", under_lines(box, phrase.box, sheet.horizontals), rank)
-            rank += 1
+def _below(label: Label, page: Surroundings) -> Iterator[Found]:
+    box = label.box
+    under = (
+        phrase
+        for phrase in page.phrases
+        if phrase.row > label.phrase.row
+        and -box.height / 2 <= phrase.box.top - box.bottom <= REACH_BELOW * box.height
+        and _in_column(label, phrase, page)
+    )
+    offered = (words for phrase in under if (words := _offered(phrase, label, page)))
+    for rank, words in enumerate(offered):
+        more = _continued(words, page) if label.type == "text" and rank == 0 else ()
+        yield Found((*words, *more), "below", under_lines(box, around(words), page.sheet.horizontals), rank)
 
 
-def _under(phrase: Phrase, label: Label, *, taken: bool) -> tuple[Word, ...]:
-    """Return what a phrase below offers: all of it, or what follows a mere "Name" inside the label's own cell."""
-    if not taken:
+def _offered(phrase: Phrase, label: Label, page: Surroundings) -> tuple[Word, ...]:
+    """Return what a phrase below offers: all of it, or what follows "Name" in a long question's cell."""
+    if page.offers(phrase):
         return phrase.words
     asks_name = label.end - label.start > 2 and phrase.words[0].text.lower().strip(":") == "name"  # noqa: PLR2004
     return phrase.words[1:] if asks_name else ()
 
 
-def _overlap(label: Label, phrase: Phrase, sheet: Sheet) -> bool:
-    """Tell whether a phrase stands under a label and not in the next column."""
-    box = label.phrase.box
-    low = around(label.phrase.words[label.start : label.end])
-    shared = min(low.right, phrase.box.right) - max(low.left, phrase.box.left)
-    near = abs(phrase.box.left - low.left) <= 4 * low.height  # values are often indented
-    edge = [line for line in sheet.verticals if line.top <= phrase.box.middle <= line.bottom]
-    between = any(
-        min(box.left, phrase.box.left) + 2 < line.left < max(low.left, phrase.box.left) - 2 for line in edge
+def _in_column(label: Label, phrase: Phrase, page: Surroundings) -> bool:
+    """Tell whether a phrase stands under a label: within its column, which the next line or phrase ends."""
+    box, left = label.box, phrase.box.left
+    beside = [p.box.left for p in page.phrases if p.row == label.phrase.row and p.box.left > box.right]
+    ruled = [line.left for line in page.sheet.verticals if line.top <= box.middle <= line.bottom]
+    ends = [*beside, *(edge for edge in ruled if edge >= box.right - 2)]
+    lines = [line.left for line in page.sheet.verticals if line.top <= phrase.box.middle <= line.bottom]
+    between = any(left < line < box.left - 2 for line in lines)
+    return (
+        box.left - INDENT * box.height <= left < min(ends, default=box.right + INDENT * box.height)
+        and not between
     )
-    return (shared > 0 or near) and not between
 
 
-def _continued(
-    value: Sequence[Word], label: Label, groups: Sequence[Phrase], taken: set[int], sheet: Sheet
-) -> tuple[Word, ...]:
+def _continued(value: Sequence[Word], page: Surroundings) -> tuple[Word, ...]:
     """Return the further lines of a value that wraps: left aligned, close below, no line or label between."""
-    last, more = around(value), []
-    for phrase in groups:
-        if phrase.words[0] in value or phrase.box.top < last.middle or len(more) >= MAX_VALUE_LINES:
-            continue
-        aligned = abs(phrase.box.left - around(value).left) <= last.height
-        close = phrase.box.middle - last.middle <= LINE_STEP * max(last.height, phrase.box.height)
-        if (
-            aligned
-            and close
-            and id(phrase) not in taken
-            and not under_lines(last, phrase.box, sheet.horizontals)
-        ):
-            more.append(phrase)
-            last = phrase.box
-    return tuple(word for phrase in more for word in phrase.words)
+    first = last = around(value)
+    more: list[Word] = []
+    lines = 0
+    for phrase in page.phrases:
+        box = phrase.box
+        aligned = abs(box.left - first.left) <= last.height and box.top >= last.middle
+        close = box.middle - last.middle <= LINE_STEP * max(last.height, box.height)
+        if aligned and close and page.offers(phrase) and not under_lines(last, box, page.sheet.horizontals):
+            more += phrase.words
+            last, lines = box, lines + 1
+        if lines == MAX_VALUE_LINES:
+            break
+    return tuple(more)
 
 
 def _proposal(label: Label, found: Found, *, order: str) -> Proposal:
@@ -216,7 +222,7 @@ def _score(label: Label, found: Found, parsed: Parsed | None) -> float:
 
 
 def _features(label: Label, found: Found, text: str, *, parsed: bool) -> tuple[float, ...]:
-    box, value = around(label.phrase.words[label.start : label.end]), around(found.words[:1])
+    box, value = label.box, around(found.words[:1])
     height = max(box.height, 1.0)
     return (
         label.match,

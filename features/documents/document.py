@@ -99,7 +99,7 @@ class Candidate:
 class Proposal:
     """One reading of one named field, before the best is chosen.
 
-    `features` are the numbers a ranker may weigh (see ``candidates.FEATURES``); `score` is what the rules think.
+    `features` are the numbers a ranker may weigh (``candidates.FEATURES``); `score` is what the rules think.
     """
 
     name: str

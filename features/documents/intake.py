@@ -82,7 +82,8 @@ def recognise(data: bytes, *, limits: Limits) -> str:
     if len(data) > limits.max_bytes:
         allowed = limits.max_bytes / MEBIBYTE
         raise DocumentTooLargeError(
-            f"the file has {len(data) / MEBIBYTE:.1f} MiB and at most {allowed:g} are read; scan it at 300 dpi in grey."
+            f"the file has {len(data) / MEBIBYTE:.1f} MiB and at most {allowed:g} are read; "
+            "scan it at 300 dpi in grey."
         )
     for offset, signature, kind in SIGNATURES:
         if data[offset : offset + len(signature)] == signature:
@@ -100,7 +101,7 @@ def check_pages(count: int, *, limits: Limits) -> None:
         raise DocumentError("the file has no pages; send the scan or PDF again.")
     if count > limits.max_pages:
         raise DocumentTooLargeError(
-            f"the file has {count} pages and at most {limits.max_pages} are read; send the pages with the form."
+            f"the file has {count} pages and at most {limits.max_pages} are read; send those with the form."
         )
 
 

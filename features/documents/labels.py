@@ -12,9 +12,10 @@ from typing import Final
 import yaml
 from rapidfuzz import fuzz, process
 
-from features.documents.document import Kind
-from features.documents.layout import Phrase
+from features.documents.document import Box, Kind
+from features.documents.layout import Phrase, around
 
+UNMISTAKABLE: Final = 3  # words: nothing but the label begins like this
 LONGEST: Final = 11  # words
 MIN_FUZZY_LENGTH: Final = 6  # letters: shorter labels differ from each other by one
 MIN_RATIO: Final = 88.0  # rapidfuzz ratio: one wrong letter in eight
@@ -29,7 +30,7 @@ _NUMBER_WORDS: Final = {"#", "no", "nos", "num", "number", "numbers", "nr"}
 _VALUE = re.compile(r"\d")
 _CURRENCY = re.compile(r"RM|[A-Z]{3}|[$\u20ac\u00a3]")
 _IN_CURRENCY = re.compile(r"[({\[](?:rm|usd|eur|gbp|cad|aud|us\$|\$)[)}\]]")
-_ITEM_NUMBER = re.compile(r"\(?\d{1,2}[.)]|[*\u2022\u2713_~=|-]+")
+_ITEM_NUMBER = re.compile(r"\W{0,2}\d{1,2}[.,:;)]{1,2}|\W+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Label:
     type: str | None  # None: whatever the value turns out to be
     match: float
     colon: bool
+
+    @property
+    def box(self) -> Box:
+        """The box around the label's own words."""
+        return around(self.phrase.words[self.start : self.end])
 
     @property
     def text(self) -> str:
@@ -83,8 +89,8 @@ def catalogue() -> Catalogue:
 def normal(text: str) -> str:
     """Return a label without case, punctuation or ways of writing "number"."""
     lowered = _IN_CURRENCY.sub(" ", text.lower().replace("p.o.", "po").replace("'s", "")).replace("#", " # ")
-    tokens = re.findall(r"[a-z0-9$]+|#", lowered)
-    return " ".join("no" if token in _NUMBER_WORDS else token for token in tokens)
+    parts = re.findall(r"[a-z0-9$]+|#", lowered)
+    return " ".join("no" if part in _NUMBER_WORDS else part for part in parts)
 
 
 def classify(phrases: Sequence[Phrase]) -> tuple[Kind, float]:
@@ -120,6 +126,11 @@ def find_labels(phrase: Phrase, *, kind: Kind) -> list[Label]:
         found += [label] if label else []
         position = label.end if label else position + 1
     return found or _own_label(phrase)
+
+
+def is_numbered(phrase: Phrase) -> bool:
+    """Tell whether a phrase begins as the numbered questions of official forms do."""
+    return len(phrase.words) > 1 and re.fullmatch(r"\W?\d{1,2}[.,:)]", phrase.words[0].text) is not None
 
 
 def _may_start(phrase: Phrase, position: int) -> bool:
@@ -162,7 +173,9 @@ def _stands_out(phrase: Phrase, start: int, end: int, *, colon: bool) -> bool:
     after = [word.text for word in phrase.words[end:]]
     if not first or len(phrase.words) > PROSE or not after or any(text.endswith(":") for text in after[:4]):
         return False
-    # Without a colon only a number tells where the label ends and its value begins.
+    if end - start >= UNMISTAKABLE and after[0][0].isupper():
+        return True
+    # Behind a short label without a colon only a number tells where its value begins.
     return bool(_VALUE.search(after[0])) or (bool(_CURRENCY.fullmatch(after[0])) and len(after) > 1)
 
 
@@ -180,5 +193,5 @@ def _own_label(phrase: Phrase) -> list[Label]:
     printed = bool(re.match(r"[^A-Za-z]{0,2}[A-Z][A-Za-z]", text)) and not re.search(r"\d", text)
     if not printed or len(words) - end > PROSE or min(word.confidence for word in words[:end]) < LEGIBLE:
         return []
-    name = "_".join("number" if token == "no" else token for token in normal(text).split())
+    name = "_".join("number" if part == "no" else part for part in normal(text).split())
     return [Label(phrase, 0, end, name, None, 0.8, colon=True)] if len(name) >= MIN_OWN_LENGTH else []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -13,7 +14,9 @@ from features.documents.document import Barcode, Box, Page, Polygon, Word
 
 PHRASE_GAP: Final = 1.25  # heights of text: wider than a space
 PHRASE_PITCH: Final = 1.9  # widths of a glyph: wider than a typewriter's space
+CODE_GAP: Final = 0.3  # heights: narrower than a space
 SAME_ROW: Final = 0.5  # share of the lower word's height by which middles may differ
+MEANT = re.compile(r"[\w#$%&:@/+\u20ac\u00a3-](?<!_)")  # lone strokes are lines and specks
 JOINED = re.compile(r"(?<=[A-Za-z.)])(:)(?=[^\s:/\\])|(?<=[A-Za-z])(#)(?=[\w])")
 
 
@@ -67,13 +70,38 @@ def _bounds(points: Sequence[tuple[float, float]]) -> Polygon:
 def rows(words: Iterable[Word]) -> list[list[Word]]:
     """Return the words in rows from top to bottom, each from left to right."""
     lines: list[list[Word]] = []
-    for word in sorted((part for word in words for part in parted(word)), key=lambda word: word.box.middle):
+    parts = (part for word in words if MEANT.search(word.text) for part in parted(word))
+    for word in sorted(parts, key=lambda word: word.box.middle):
         line = next((line for line in reversed(lines[-4:]) if _level(line, word)), None)
         if line is None:
             lines.append([word])
         else:
             line.append(word)
-    return [sorted(line, key=lambda word: word.box.left) for line in lines]
+    return [_mended(sorted(line, key=lambda word: word.box.left)) for line in lines]
+
+
+def _mended(line: Sequence[Word]) -> list[Word]:
+    """Return the row with codes joined that were read in pieces: digits with less than a space between."""
+    mended = [line[0]]
+    for word in line[1:]:
+        last = mended[-1]
+        gap = word.box.left - last.box.right
+        if (
+            last.text[-1].isdigit()
+            and word.text[0].isdigit()
+            and gap < CODE_GAP * last.box.height
+            and last.confidence < 1
+        ):
+            mended[-1] = _joined(last, word)
+        else:
+            mended.append(word)
+    return mended
+
+
+def _joined(first: Word, second: Word) -> Word:
+    polygon = (first.polygon[0], second.polygon[1], second.polygon[2], first.polygon[3])
+    confidence = min(first.confidence, second.confidence)
+    return Word(first.text + second.text, confidence, first.page, first.box.union(second.box), polygon)
 
 
 def _level(line: Sequence[Word], word: Word) -> bool:
@@ -92,10 +120,11 @@ def parted(word: Word) -> list[Word]:
     middle = left + (right - left) * share
     first, second, third, fourth = word.polygon
     upper, lower = _between(first, second, share), _between(fourth, third, share)
+    label, value = Box(left, top, middle, bottom), Box(middle, top, right, bottom)
     return [
-        replace(word, text=word.text[: cut.end()], box=Box(left, top, middle, bottom), polygon=(first, upper, lower, fourth)),
-        replace(word, text=word.text[cut.end() :], box=Box(middle, top, right, bottom), polygon=(upper, second, third, lower)),
-    ]  # fmt: skip
+        replace(word, text=word.text[: cut.end()], box=label, polygon=(first, upper, lower, fourth)),
+        replace(word, text=word.text[cut.end() :], box=value, polygon=(upper, second, third, lower)),
+    ]
 
 
 def _between(start: tuple[float, float], end: tuple[float, float], share: float) -> tuple[float, float]:
@@ -116,7 +145,7 @@ def _groups(line: Sequence[Word], verticals: Sequence[Box]) -> list[list[Word]]:
     pitch = median((word.box.right - word.box.left) / len(word.text) for word in line)
     wide = max(PHRASE_GAP * height, PHRASE_PITCH * pitch)
     groups = [[line[0]]]
-    for before, word in zip(line, line[1:], strict=False):
+    for before, word in pairwise(line):
         apart = word.box.left - before.box.right > wide
         if apart or crossed(before.box, word.box, verticals):
             groups.append([word])

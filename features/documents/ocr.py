@@ -16,8 +16,12 @@ from features.documents.images import Grey, Upright, upright
 from features.documents.intake import Limits
 
 PAGE_MODE: Final = 4  # one column of text of various sizes: rows stay rows
-READABLE: Final = 55.0  # mean confidence below which a page may lie on its side
-FEW_WORDS: Final = 4
+READABLE: Final = 0.3  # share of sure words below which a page may lie on its side
+LONG: Final = 3  # characters: shorter words turn up in any noise
+SURE: Final = 0.8
+DARK: Final = 128  # grey level
+LITTLE_INK: Final = 0.001  # share of a page: a line or two
+CLEARLY_MORE: Final = 1.5  # times the sure words, before a page is believed to lie on its side
 
 
 def read_page(
@@ -28,10 +32,12 @@ def read_page(
     Polygons are in pixels of `grey` times `scale`.
     """
     words, sheet = _read(upright(grey, limits=limits), page=page)
-    # A page with hardly a word is empty, however it lies.
-    if len(words) >= FEW_WORDS and _readability(words) < READABLE:
-        turns = (_read(upright(grey, limits=limits, quarter_turns=turn), page=page) for turn in (1, 2, 3))
-        words, sheet = max([(words, sheet), *turns], key=lambda read: _readability(read[0]) * len(read[0]))
+    # A page with hardly any ink is empty, however it lies.
+    if _readability(words) < READABLE and float(np.mean(sheet.pixels < DARK)) > LITTLE_INK:
+        turns = [_read(upright(grey, limits=limits, quarter_turns=turn), page=page) for turn in (1, 2, 3)]
+        turned = max(turns, key=lambda read: _sure_words(read[0]))
+        if _sure_words(turned[0]) > CLEARLY_MORE * _sure_words(words):
+            words, sheet = turned
     return tuple(replace(word, polygon=_scaled(word.polygon, scale)) for word in words), sheet
 
 
@@ -40,9 +46,12 @@ def _scaled(polygon: Polygon, scale: float) -> Polygon:
 
 
 def _readability(words: tuple[Word, ...]) -> float:
-    """Return the mean confidence of words long enough to be judged; 0 where there are hardly any."""
-    judged = [word.confidence * 100 for word in words if len(word.text) >= 3]  # noqa: PLR2004
-    return float(np.mean(judged)) if len(judged) >= FEW_WORDS else 0.0
+    """Return the share of longer words that were read with confidence."""
+    return _sure_words(words) / max(sum(len(word.text) >= LONG for word in words), 1)
+
+
+def _sure_words(words: tuple[Word, ...]) -> int:
+    return sum(len(word.text) >= LONG and word.confidence >= SURE for word in words)
 
 
 def _read(sheet: Upright, *, page: int) -> tuple[tuple[Word, ...], Upright]:

@@ -105,11 +105,12 @@ def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> S
     grey = _render(page, dpi=RULES_DPI)
     _, across, down = without_rules(flatten(grey), length=RULES_DPI // 4)
     scale = POINTS / RULES_DPI
-    lines = [tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)]
-    words = tuple(_word(group, page=number) for group in _grouped(glyphs))
-    return Sheet(
-        Page(number, width, height, "point", "text"), words, *lines, barcodes(grey, page=number, scale=scale)
+    horizontals, verticals = (
+        tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)
     )
+    words = tuple(_word(group, page=number) for group in _grouped(glyphs))
+    codes = barcodes(grey, page=number, scale=scale)
+    return Sheet(Page(number, width, height, "point", "text"), words, horizontals, verticals, codes)
 
 
 def _render(page: pdfium.PdfPage, *, dpi: int) -> Grey:

@@ -16,7 +16,8 @@ import dateparser
 DAY_FIRST: Final = "DMY"
 MONTH_FIRST: Final = "MDY"
 SYMBOLS: Final = {
-    "US$": "USD", "$": "USD", "RM": "MYR", "€": "EUR", "£": "GBP", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD",
+    "US$": "USD", "$": "USD", "RM": "MYR", "€": "EUR", "£": "GBP", "C$": "CAD", "CA$": "CAD",
+    "A$": "AUD", "AU$": "AUD",
     "¥": "JPY", "₹": "INR", "S$": "SGD", "HK$": "HKD", "R$": "BRL",
 }  # fmt: skip
 CODES: Final = (
@@ -46,6 +47,7 @@ _MONEY = re.compile(
     rf"\s*(?P<after>{_SYMBOL})?\s*(?P<close>\))?(?P<trailing>\s?[-\u2212]|\s?CR\b)?",
     re.IGNORECASE,
 )
+_LOOSE_POINT = re.compile(r"\s*([.,])\s*(?=\d\d(?!\d))")  # matrix printers leave a space beside the point
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DATE = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?(?:\d{4}|\d{2})"
@@ -89,7 +91,7 @@ def money(text: str) -> Parsed | None:
     The last of two different separators is the decimal one; a lone separator with three digits behind it
     groups thousands.
     """
-    found = _MONEY.fullmatch(text.strip())
+    found = _MONEY.fullmatch(_LOOSE_POINT.sub(r"\1", text.strip()))
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
     amount = _decimal(found["digits"])
@@ -110,7 +112,7 @@ def _decimal(digits: str) -> Decimal:
 
 
 def _plain(amount: Decimal) -> str:
-    return f"{amount if amount else abs(amount):f}"
+    return f"{amount or abs(amount):f}"
 
 
 def date(text: str, *, order: str = MONTH_FIRST) -> Parsed | None:
@@ -154,10 +156,12 @@ def date_order(texts: Sequence[str], *, otherwise: str) -> tuple[str, bool]:
     return (otherwise, False) if votes == 0 else (DAY_FIRST if votes > 0 else MONTH_FIRST, True)
 
 
-def usual_order(text: str) -> str:
-    """Return the order of day and month usual where a paper seems to come from; US paper puts the month first."""
-    american = len(_AMERICAN.findall(text))
-    return MONTH_FIRST if american > len(_ELSEWHERE.findall(text)) else DAY_FIRST
+def usual_order(text: str, *, otherwise: str) -> str:
+    """Return the order of day and month usual where a paper seems to come from; in the US months first."""
+    american, elsewhere = len(_AMERICAN.findall(text)), len(_ELSEWHERE.findall(text))
+    if american == elsewhere:
+        return otherwise
+    return MONTH_FIRST if american > elsewhere else DAY_FIRST
 
 
 def is_ambiguous(raw: str) -> bool:
@@ -167,7 +171,7 @@ def is_ambiguous(raw: str) -> bool:
 
 
 def identifier(text: str) -> Parsed | None:
-    """Read one number or code of letters and digits with at least one digit; spaces inside are not allowed."""
+    """Read one number or code of letters and digits with at least one digit and no space inside."""
     raw = text.strip().strip(":#.,;")
     return Parsed("identifier", raw, raw.upper()) if _IDENTIFIER.fullmatch(raw) else None
 
@@ -222,7 +226,8 @@ def _reader(kind: str, *, order: str) -> Callable[[str], Parsed | None]:
 
 
 _READERS: Final[dict[str, Callable[[str], Parsed | None]]] = {
-    "money": money, "identifier": identifier, "number": number, "percentage": percentage, "email": email, "phone": phone,
+    "money": money, "identifier": identifier, "number": number, "percentage": percentage, "email": email,
+    "phone": phone,
 }  # fmt: skip
 _PATTERNS: Final = {
     "email": _EMAIL, "date_range": _RANGE, "date": _ONE_DATE, "percentage": _PERCENTAGE, "phone": _PHONE,
@@ -230,7 +235,8 @@ _PATTERNS: Final = {
 }  # fmt: skip
 # Free-standing amounts need a currency or two decimals: any bare number would pass otherwise.
 _PLAIN_AMOUNT = re.compile(
-    rf"(?<![\w.,/\-])\(?[-\u2212]?\s?(?:(?:{_SYMBOL})\s?)?[-\u2212]?(?:\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+)[.,]\s?\d\d\)?(?![\w%]|[.,/\-]\d)|(?<!\w)(?:{_SYMBOL})\s?\d[\d,]*(?![\w%.,])",
+    rf"(?<![\w.,/\-])\(?[-\u2212]?\s?(?:(?:{_SYMBOL})\s?)?[-\u2212]?(?:\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+)"
+    rf"(?:[.,]\s?|\s[.,])\d\d\)?(?![\w%]|[.,/\-]\d)|(?<!\w)(?:{_SYMBOL})\s?\d[\d,]*(?![\w%.,])",
     re.IGNORECASE,
 )
 _CODE = re.compile(
@@ -239,7 +245,8 @@ _CODE = re.compile(
 )
 _LONE_NUMBER = re.compile(r"(?<![\w.,/\-$])-?\d{1,3}(?:,\d{3})*(?:\.\d+)?(?![\w%/\-]|[.,]\d)")
 _SCAN: Final = (
-    ("email", _EMAIL), ("date_range", _RANGE), ("date", _ONE_DATE), ("percentage", _PERCENTAGE), ("money", _PLAIN_AMOUNT),
+    ("email", _EMAIL), ("date_range", _RANGE), ("date", _ONE_DATE), ("percentage", _PERCENTAGE),
+    ("money", _PLAIN_AMOUNT),
     ("phone", re.compile(rf"(?<![\w\-/.]){_PHONE.pattern}")), ("identifier", _CODE), ("number", _LONE_NUMBER),
 )  # fmt: skip
 

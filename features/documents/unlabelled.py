@@ -17,21 +17,31 @@ from features.documents.parsers import Parsed, scan
 NO_FEATURES: Final = (0.0,) * 15
 HEAD_ROWS: Final = 16  # an issuer and its address stand at the top
 ADDRESS_ROWS: Final = 6
+PAID_SCORE: Final = 0.55  # cash less change, where no row says total as well
 READABLE: Final = 0.35  # mean confidence below which a row is handwriting or noise
 
 COMPANY: Final = re.compile(
-    r"\b(?:s[do]n\.?\s?bhd|s/b|bhd|inc|llc|l\.l\.c|ltd|limited|gmbh|corp|corporation|co\.|company|pty|plc|enterprise|trading"
+    r"\b(?:s[dao][ni]\.?\s?b[hn][do]|s/b|bhd|inc|llc|l\.l\.c|ltd|limited|gmbh|corp|corporation|co\.|company|pty|plc|enterprise|trading"
     r"|restaurant|restoran|cafe|hardware|mart|store|stationery|pharmacy|kedai|market|hotel|bakery|station|services|supplies)\b",
     re.IGNORECASE,
 )
 LEGAL_FORM: Final = re.compile(
-    r"\b(?:s[dao]n\.?\s?b[hn]d|s/b|bhd|inc|llc|ltd|gmbh|plc|pty)\b\.?", re.IGNORECASE
+    r"\b(?:s[dao][ni]\.?\s?b[hn][do]|s/b|bhd|inc|llc|ltd|gmbh|plc|pty)\b\.?", re.IGNORECASE
 )
 TITLE: Final = re.compile(
     r"invoice|receipt|welcome|thank|copy|bill\b|page\b|order\b|cash sale", re.IGNORECASE
 )
+# Legal forms as small print makes them read: the letters of a fixed phrase are known, however they look.
+MISREAD: Final = (
+    (re.compile(r"\bS[DAO][NI](\.?)\s?B[HN][DO]\b", re.IGNORECASE), r"SDN\1 BHD"),
+    (re.compile(r"\b5/B\b"), "S/B"),
+)
 REGISTRATION: Final = re.compile(
     r"^\W*(?:co\.?|company|comp|reg\w*|gst|roc|tax|vat|sst|id)\b.*\d|^\W*\(?[A-Z]{0,3}\d{4,9}\s?-?\s?[A-Z0-9]\W*$|^\W*\(?\d{5,}\W*\w?\W*$",
+    re.IGNORECASE,
+)
+REGISTERED: Final = re.compile(
+    r"\s*[(\[{]?\s*(?:co\.?\s*(?:reg\.?)?\s*(?:no\.?)?\s*:?)?\s*[A-Z]{0,2}\d{4,}\s*[-:]?\s*\w?\s*[)\]}]?\s*$",
     re.IGNORECASE,
 )
 STOP: Final = re.compile(
@@ -43,6 +53,10 @@ STREET: Final = re.compile(
     r"^\W*(?:no\.?\s?[:.]?\s?\d|lot\b|unit\b|level\b|block\b|blok\b|suite\b|p\.?\s?o\.?\s?box|\d+[a-z]?\s?(?:-\s?\d+\s?)?[,&.]|\d+\s+\w+|[a-z]?\d+[,-])"
     r"|\b(?:jalan|jln|street|road|rd|avenue|ave|lorong|taman|tmn|plaza|floor|persiaran|batu|highway|blvd|boulevard|lane|drive|bandar|kampung|kawasan)\b"
     r"|\b\d{5}\b",
+    re.IGNORECASE,
+)
+DATE_OR_TIME: Final = re.compile(
+    r"\d{1,2}:\d\d|\b\d{1,2}\s*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|/(?:19|20)\d\d",
     re.IGNORECASE,
 )
 POSTCODE: Final = re.compile(r"\b\d{5}\b")
@@ -111,7 +125,7 @@ def _line(row: Sequence[Word]) -> Line:
 
 
 def _issuer(lines: Sequence[Line]) -> tuple[int, int] | None:
-    """Return the first and last row of the issuer's name: one with a company's mark, else the first in print."""
+    """Return the first and last row of the issuer's name: one with a company's mark, else the first."""
     head = [(n, line) for n, line in enumerate(lines[:HEAD_ROWS]) if line.readable]
     end = next(
         (n for n, line in head if STOP.search(line.text) and not LEGAL_FORM.search(line.text)), HEAD_ROWS
@@ -132,11 +146,10 @@ def _issuer(lines: Sequence[Line]) -> tuple[int, int] | None:
 
 
 def _company_name(text: str) -> str:
-    return re.sub(
-        r"\s*[(\[{]?\s*(?:co\.?\s*(?:reg\.?)?\s*(?:no\.?)?\s*:?)?\s*[A-Z]{0,2}\d{4,}\s*-?\s*\w?\s*[)\]}]?\s*$",
-        "",
-        text,
-    ).strip(" ,:;*-_'\"\u201c\u2018|~=")
+    """Return the name without a registration number behind it, its legal form spelt as it must be."""
+    for pattern, meant in MISREAD:
+        text = pattern.sub(meant, text)
+    return re.sub(REGISTERED, "", text).strip(" ,:;*-_'\"\u201c\u2018|~=")
 
 
 def _address(lines: Sequence[Line], start: int) -> Iterator[Proposal]:
@@ -147,7 +160,9 @@ def _address(lines: Sequence[Line], start: int) -> Iterator[Proposal]:
             break
         if REGISTRATION.search(line.text) or ends or not line.readable:
             continue
-        if rows_found or STREET.search(line.text):
+        if rows_found or (
+            STREET.search(line.text) and not DATE_OR_TIME.search(line.text) and not line.amounts
+        ):
             rows_found.append(line)
     if rows_found:
         place = [word for line in rows_found for word in line.words]
@@ -156,52 +171,44 @@ def _address(lines: Sequence[Line], start: int) -> Iterator[Proposal]:
 
 
 def _totals(lines: Sequence[Line]) -> Iterator[Proposal]:
-    paid = _paid(lines)
+    handed = _handed(lines)
     every = [Decimal(amount.value) for line in lines for amount in line.amounts]
-    rounded = next(
-        (n for n, line in enumerate(lines) if ROUNDING.search(line.text) and not TOTAL.search(line.text)),
-        len(lines),
+    rounding = (
+        n for n, line in enumerate(lines) if ROUNDING.search(line.text) and not TOTAL.search(line.text)
     )
+    rounded = next(rounding, len(lines))
     for number, line in enumerate(lines):
-        if not TOTAL.search(line.text) or NOT_TOTAL.search(line.text):
-            continue
-        source = (
-            line
-            if line.amounts
-            else next((below for below in lines[number + 1 : number + 2] if below.amounts), None)
-        )
-        if source is None:
+        source = next((near for near in lines[number : number + 2] if near.amounts), None)
+        if source is None or not TOTAL.search(line.text) or NOT_TOTAL.search(line.text):
             continue
         best = max(source.amounts, key=lambda amount: Decimal(amount.value))
-        score = (
-            0.5
-            + 0.12 * bool(FINAL.search(line.text))
-            + 0.1 * (number > rounded)
-            + 0.05 * min(every.count(Decimal(best.value)) - 1, 3)
-        )
-        score += (
-            0.25 * (Decimal(best.value) in paid)
-            - 0.15 * (len(source.amounts) > 1)
-            - 0.1 * (source is not line)
-        )
-        score -= 0.2 * bool(TAX.search(line.text) and not INCLUSIVE.search(line.text)) + 0.3 * (
-            Decimal(best.value) <= 0
-        )
-        words = [word for word in source.words if any(character.isdigit() for character in word.text)]
-        yield _proposal(
-            "total",
-            words or list(source.words),
-            best,
-            score=max(min(score, 0.99), 0.05),
-            label=line.text[:40],
-        )
+        amount = Decimal(best.value)
+        score = _weigh(line, source, amount) + 0.1 * (number > rounded)
+        score += 0.05 * min(every.count(amount) - 1, 3) + 0.25 * (amount in handed)
+        numbers = [word for word in source.words if any(character.isdigit() for character in word.text)]
+        yield _proposal("total", numbers, best, score=max(min(score, 0.99), 0.05), label=line.text[:40])
+    for amount, words in handed.items():
+        derived = Parsed("money", " ".join(word.text for word in words), f"{amount:.2f}")
+        yield _proposal("total", words, derived, score=PAID_SCORE, label="cash less change")
 
 
-def _paid(lines: Sequence[Line]) -> set[Decimal]:
-    """Return what was handed over less the change: what the total must be."""
-    handed = [Decimal(line.amounts[-1].value) for line in lines if CASH.search(line.text) and line.amounts]
-    change = [Decimal(line.amounts[-1].value) for line in lines if CHANGE.search(line.text) and line.amounts]
-    return {cash - abs(back) for cash in handed for back in change}
+def _weigh(line: Line, source: Line, amount: Decimal) -> float:
+    """Return how much a row called a total looks like the one to pay."""
+    score = 0.5 + 0.12 * bool(FINAL.search(line.text))
+    score -= 0.15 * (len(source.amounts) > 1) + 0.1 * (source is not line) + 0.3 * (amount <= 0)
+    return score - 0.2 * bool(TAX.search(line.text) and not INCLUSIVE.search(line.text))
+
+
+def _handed(lines: Sequence[Line]) -> dict[Decimal, tuple[Word, ...]]:
+    """Return what was handed over less the change, with the rows that say so: what the total must be."""
+    paid = [line for line in lines if CASH.search(line.text) and line.amounts and not TOTAL.search(line.text)]
+    change = [line for line in lines if CHANGE.search(line.text) and line.amounts]
+    differences = {
+        Decimal(cash.amounts[-1].value) - abs(Decimal(back.amounts[-1].value)): (*cash.words, *back.words)
+        for cash in paid
+        for back in change
+    }
+    return {amount: words for amount, words in differences.items() if amount > 0}
 
 
 def _proposal(

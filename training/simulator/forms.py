@@ -85,7 +85,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Wear:
-    """How a form was spoiled on its way: resolution, skew in degrees, blur and noise in pixels and grey levels."""
+    """How a form was spoiled on its way: degrees of skew, pixels of blur, grey levels of noise."""
 
     dpi: int = 200
     skew: float = 0.0
@@ -129,15 +129,16 @@ CHOICES: Final = {
 }
 PEOPLE: Final = {"authorized_by", "received_by", "driver"}
 CODES: Final = {
-    "rma_number": "RMA-{:06d}", "order_number": "SO-{:06d}", "invoice_number": "INV-{:06d}", "po_number": "PO{:07d}",
-    "customer_id": "C-{:05d}", "vendor_id": "V{:05d}", "item": "DRL-{:04d}B", "serial": "SN{:08d}", "bol_number": "BOL{:07d}",
-    "pro_number": "{:09d}", "delivery_number": "DN-{:06d}", "tracking": "1Z{:010d}", "claim_number": "CLM-{:05d}",
+    "rma_number": "RMA-{:06d}", "order_number": "SO-{:06d}", "invoice_number": "INV-{:06d}",
+    "po_number": "PO{:07d}", "customer_id": "C-{:05d}", "vendor_id": "V{:05d}", "item": "DRL-{:04d}B",
+    "serial": "SN{:08d}", "bol_number": "BOL{:07d}", "pro_number": "{:09d}", "delivery_number": "DN-{:06d}",
+    "tracking": "1Z{:010d}", "claim_number": "CLM-{:05d}",
 }  # fmt: skip
 DATE_FORMATS: Final = ("%m/%d/%Y", "%Y-%m-%d", "%b %d, %Y", "%d %B %Y")
 
 
 def filled(layout: Layout, *, rng: np.random.Generator) -> dict[str, tuple[str, str]]:
-    """Return for every field of the layout what is written and its normal form; amounts agree with each other."""
+    """Return for every field of the layout what is written and its normal form; amounts agree."""
     quantity, cents = int(rng.integers(1, 25)), int(rng.integers(500, 90_000))
     cells = (cell for row in (*layout.rows, layout.table, *layout.tail) for cell in row)
     pattern = str(rng.choice(DATE_FORMATS))
