@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -301,7 +302,9 @@ def _past(line: Line) -> Select[Any]:
 def _sums(line: Line, *, since: datetime, year: datetime) -> Select[Any]:
     """Return the statement that adds up `PolicyFacts`, but for the list of requests."""
     granted = _past(line).where(standing.c.status.not_in(GIVES_NOTHING))
-    sale = granted.where(standing.c.order_number == line.order_number, standing.c.sku == line.sku)
+    sale = granted.where(standing.c.sku == line.sku)
+    # Lines without an order number do not share a sale.
+    sale = sale.where(false() if line.order_number is None else standing.c.order_number == line.order_number)
     given = granted.where(standing.c.customer_id == line.customer_id)
     recent = given.where(standing.c.requested_at >= since)
     kept = given.where(standing.c.requested_at >= year, standing.c.kept.is_(other=True))

@@ -21,10 +21,11 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     ProgrammingError,
+    StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from features.returns import BadInputError
+from features.returns import BadInputError, RecoupError
 from ledger.approvals import Approvals
 from ledger.audit import Audit, Verification
 from ledger.chain import ConflictError, LedgerUnavailableError, locked_head
@@ -153,6 +154,9 @@ def _refusals() -> Iterator[None]:
         raise
     except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
         raise LedgerUnavailableError(f"the ledger's database did not answer: {_cause(error)}.") from error
+    except StatementError as error:
+        # SQLAlchemy wraps what our own column types refuse.
+        raise error.orig if isinstance(error.orig, RecoupError) else error from error.orig
 
 
 def _cause(error: Exception) -> str:

@@ -53,3 +53,18 @@ def _chain_head() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_chain_head"),
     )
     op.bulk_insert(head, [{"id": 1, "seq": 0, "hash": "sha256:" + "0" * 64}])
+
+
+def _answers() -> None:
+    op.create_table(
+        "answers",
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("payload_digest", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "key", name="pk_answers"),
+    )
+    op.create_index("ix_answers_at", "answers", ["at"])
