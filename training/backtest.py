@@ -177,6 +177,8 @@ def _with_bounds(
 ) -> Mapping[str, float]:
     """Ratio of sums with its 95 % interval; blocks of neighbouring origins, for their horizons overlap."""
     size = len(above)
+    # A block as long as the whole row would draw the same figure every time and feign certainty.
+    block = min(block, max(1, size // 3))
     starts = rng.integers(size, size=(RESAMPLES, -(-size // block)))
     drawn = ((starts[:, :, None] + np.arange(block)) % size).reshape(RESAMPLES, -1)[:, :size]
     ratios = above[drawn].sum(1) / np.maximum(below[drawn].sum(1), 1e-9)

@@ -179,3 +179,10 @@ def test_a_history_too_short_to_test_is_refused(folder: Path):
     panel = panel_of(folder, None, freq="D", levels=None)
     with pytest.raises(BadInputError, match="smaller --horizon"):
         origins_of(panel, horizon=90, count=3, step=7)
+
+
+def test_few_origins_do_not_feign_certainty(folder: Path):
+    """Overlapping horizons ask for long blocks, but four origins still give an interval."""
+    panel = panel_of(folder, None, freq="D", levels=None)
+    found = measure(panel, origins_of(panel, horizon=28, count=4, step=7), horizon=28, seed=0)
+    assert found["recoup.total.wape_lo"] < found["recoup.total.wape_hi"]
