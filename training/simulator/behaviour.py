@@ -110,16 +110,18 @@ NOTE_BY_CAUSE: Final = _NOTE_WEIGHTS / _NOTE_WEIGHTS.sum(axis=1, keepdims=True)
 GRADES: Final = tuple(grade for grade in Grade if grade is not Grade.UNGRADED)
 SEVERITY: Final = np.arange(len(GRADES)) - 2.0
 # Logits of the grades by cause, best grade first.
-GRADE_LOGITS: Final = np.array(
+GRADE_LOGITS: Final = 2.5 * np.array(
     [
-        [-3.0, -2.0, -0.5, 0.4, 1.4, 0.2],
-        [-3.0, -2.0, 0.2, 1.4, 0.9, 0.2],
+        [-3.0, -2.0, -0.5, 0.4, 1.3, 1.15],
+        [-3.0, -2.0, 0.2, 1.1, 0.9, 1.1],
         [1.6, 1.4, 0.2, -1.0, -2.5, -3.5],
-        [0.7, 1.6, 1.0, -0.2, -2.0, -3.0],
+        [0.7, 1.3, 1.0, -0.1, -1.4, -1.15],
         [2.6, 1.2, -0.3, -1.2, -3.0, -3.5],
         [-3.0, -0.6, 0.9, 0.9, 0.8, 0.5],
     ]
 )
+# What the state of the seal adds to them: sealed goods are new, opened ones no longer are.
+SEAL_LOGITS: Final = np.array([[4.0, 0.0, -2.0, -2.0, 0.0, 0.0], [-9.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
 GROUP_SEVERITY: Final = np.array([0.0, -0.15, 0.25])  # by product group
 LAG_SEVERITY: Final = 0.12  # per e-fold of days in use
 ACQUIRED_SITE_SEVERITY: Final = 0.35  # CHI1 grades more strictly
@@ -167,7 +169,8 @@ def lag_cdf(days: Array) -> Array:
     return np.asarray(ndtr((np.log(days)[:, None] - np.log(LAG_MEDIAN_DAYS)) / LAG_SIGMA))
 
 
-def grade_law(group: Array, lag: Array, acquired_site: Array) -> Array:
-    """P(grade | cause, product group, days in use, site), shape (n, causes, grades)."""
+def grade_law(group: Array, lag: Array, acquired_site: Array, opened: Array) -> Array:
+    """P(grade | cause, product group, days in use, site, seal), shape (n, causes, grades)."""
     severity = GROUP_SEVERITY[group] + LAG_SEVERITY * np.log1p(lag) + ACQUIRED_SITE_SEVERITY * acquired_site
-    return np.asarray(softmax(GRADE_LOGITS + severity[:, None, None] * SEVERITY, axis=2))
+    seal = SEAL_LOGITS[opened.astype(int)][:, None, :]
+    return np.asarray(softmax(GRADE_LOGITS + seal + severity[:, None, None] * SEVERITY, axis=2))

@@ -21,6 +21,7 @@ from training.simulator.catalogue import GROUP, Array, Catalogue
 from training.simulator.outcomes import (
     INSPECTORS_PER_SITE,
     MINUTES_SIGMA,
+    NO_GOODS,
     RECOVERY_SIGMA,
     SPEEDS,
     UNGRADED,
@@ -115,7 +116,11 @@ def policy_inputs(
     """Return family, present value a unit, and the switches of `outcomes.policy`."""
     value = present_value(sales.family, sales.price, claims.lag)
     vendor = catalogue.vendor_returns[sales.product] & VENDOR_REASON[claims.reason]
-    return sales.family, value, {"vendor": vendor, "acquired_site": claims.acquired}
+    return (
+        sales.family,
+        value,
+        {"vendor": vendor, "absent": NO_GOODS[claims.reason], "acquired_site": claims.acquired},
+    )
 
 
 def draw_outcomes(
@@ -123,8 +128,8 @@ def draw_outcomes(
 ) -> Outcomes:
     """Draw inspection, disposition, recovery and the moments at which each became known."""
     n, rows = sales.sold.size, np.arange(sales.sold.size)
-    looked = rng.random(n) < inspected_share(sales.price)
-    grades = grade_law(claims.group, claims.lag, claims.acquired)[rows, sales.cause]
+    looked = rng.random(n) < inspected_share(sales.price, ~NO_GOODS[claims.reason])
+    grades = grade_law(claims.group, claims.lag, claims.acquired, claims.opened)[rows, sales.cause]
     grade = np.where(looked, draw_rows(grades, rng), UNGRADED)
     family, value, switches = policy_inputs(sales, claims, catalogue)
     chances = policy(family, value, **switches)[rows, grade]

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.special import softmax
 
-from features.returns import Disposition, Grade
+from features.returns import Disposition, Grade, Reason
 from training.simulator.behaviour import GRADES, REASONS
 from training.simulator.catalogue import GROUP, GROUPS, REPAIRABLE, Array, family_figure
 
@@ -38,12 +38,14 @@ RECOVERY: Final = np.array(
 ZERO_RECOVERY: Final = np.array([0.02, 0.04, 0.06, 0.10, 0.15, 0.08, 0.12, 0.5, 0.6, 1.0, 1.0, 1.0])
 RECOVERY_SIGMA: Final = 0.25
 COST: Final = np.array([2, 5, 6, 14, 9, 6, 3, 2, 2, 2, 0, 0], float)  # dollars a unit; planning default
-TEMPERATURE: Final = 0.16  # of the policy, in shares of the value
-HABIT: Final = np.array([0.05, -0.1, 0.14, 0.42, 0.06, 0.16, 0.0, -0.02, 0.0, -0.02, 0.2, -0.2])
+TEMPERATURE: Final = 0.04  # of the policy, in shares of the value
+HABIT: Final = np.array([0.05, 0.05, 0.14, 0.42, 0.06, 0.16, 0.0, 0.0, 0.08, 0.03, 0.2, 0.0])
 ACQUIRED_SITE_HABIT: Final = np.array([0, 0, -0.1, -0.15, 0, 0, 0.2, 0, 0, 0, 0, 0])
 KEEP_BELOW_DOLLARS: Final = 35.0
-INSPECTED_SHARE: Final = (0.80, 0.97)  # by price: cheap lines are often credited without a look
+INSPECTED_SHARE: Final = (0.95, 0.99)  # by price: cheap lines are often credited without a look
 _VENDOR_REASONS: Final = ("DEFECTIVE", "WARRANTY_CLAIM", "NOT_AS_DESCRIBED", "DAMAGED_IN_TRANSIT")
+# Claims without goods: nothing arrives, and nobody can look at it.
+NO_GOODS: Final = np.array([reason in {Reason.NOT_RECEIVED, Reason.SHORT_SHIPPED} for reason in REASONS])
 VENDOR_REASON: Final = np.array([str(reason) in _VENDOR_REASONS for reason in REASONS])
 
 GRADE_MINUTES: Final = np.array([0.55, 1.0, 1.25, 1.5, 1.9, 1.3])  # times the family's median
@@ -52,10 +54,16 @@ INSPECTORS_PER_SITE: Final = 6  # two of each speed
 MINUTES_SIGMA: Final = 0.4
 
 
-def inspected_share(price: Array) -> Array:
-    """P(a person looks at it), from the price alone: a logged choice, independent of anything hidden."""
+def inspected_share(price: Array, arrives: Array) -> Array:
+    """P(a person looks at it), from the price alone: a logged choice, independent of anything hidden.
+
+    Parameters
+    ----------
+    arrives : ndarray of shape (n,), bool
+        There are goods to look at.
+    """
     low, high = INSPECTED_SHARE
-    return np.asarray(low + (high - low) * np.clip(price / 150, 0, 1))
+    return np.asarray(arrives * (low + (high - low) * np.clip(price / 150, 0, 1)))
 
 
 def present_value(family: Array, price: Array, days_since_sale: Array) -> Array:
@@ -63,7 +71,7 @@ def present_value(family: Array, price: Array, days_since_sale: Array) -> Array:
     return np.asarray(price * (1 - family_figure("weekly_loss")[family]) ** (days_since_sale / 7))
 
 
-def policy(family: Array, value: Array, *, vendor: Array, acquired_site: Array) -> Array:
+def policy(family: Array, value: Array, *, vendor: Array, absent: Array, acquired_site: Array) -> Array:
     """P(disposition | grade, what is known), shape (n, grades + UNGRADED, dispositions).
 
     Softmax of the net share of value each allowed disposition recovers, plus habit: the
@@ -73,24 +81,27 @@ def policy(family: Array, value: Array, *, vendor: Array, acquired_site: Array) 
     ----------
     vendor : ndarray of shape (n,), bool
         The supplier takes this item back for the stated reason.
+    absent : ndarray of shape (n,), bool
+        Nothing comes back: it is missing, and that is certain.
     """
     share = RECOVERY.T[None] * (1 - ZERO_RECOVERY) - (COST / (value[:, None] + 10))[:, None, :]
     habit = HABIT + acquired_site[:, None] * ACQUIRED_SITE_HABIT
     logits = (share + habit[:, None, :]) / TEMPERATURE
-    return np.asarray(softmax(np.where(_allowed(family, value, vendor), logits, -np.inf), axis=2))
+    return np.asarray(softmax(np.where(_allowed(family, value, vendor, absent), logits, -np.inf), axis=2))
 
 
-def _allowed(family: Array, value: Array, vendor: Array) -> Array:
+def _allowed(family: Array, value: Array, vendor: Array, absent: Array) -> Array:
     at = {disposition: column for column, disposition in enumerate(DISPOSITIONS)}
     first = {grade: position for position, grade in enumerate(GRADES)}
     ok = np.ones((family.size, UNGRADED + 1, len(DISPOSITIONS)), bool)
     perishable = GROUP[family] == GROUPS.index("perishable")
-    ok[:, first[Grade.B] :, at[_D.RESTOCK]] = False
+    ok[:, first[Grade.A] :, at[_D.RESTOCK]] = False
     ok[:, first[Grade.C] :, at[_D.REPACKAGE_RESTOCK]] = False
     ok[:, first[Grade.D] :, at[_D.OPEN_BOX_RESALE]] = False
     ok[:, :, [at[_D.REFURBISH], at[_D.PARTS_HARVEST]]] &= REPAIRABLE[family][:, None, None]
     ok[:, :, at[_D.RETURN_TO_VENDOR]] &= vendor[:, None]
-    ok[:, : first[Grade.C], at[_D.DESTROY]] &= perishable[:, None]
+    ok[:, :, at[_D.DESTROY]] &= perishable[:, None]
+    ok[:, first[Grade.E], at[_D.REFURBISH]] = False
     # What was opened and is eaten, drunk or taken is never sold again.
     for sold in (_D.RESTOCK, _D.REPACKAGE_RESTOCK, _D.OPEN_BOX_RESALE, _D.LIQUIDATE):
         ok[:, 1:, at[sold]] &= ~perishable[:, None]
@@ -99,6 +110,8 @@ def _allowed(family: Array, value: Array, vendor: Array) -> Array:
     ok[:, UNGRADED, : at[_D.LIQUIDATE]] = False
     ok[:, UNGRADED, at[_D.DONATE] : at[_D.DESTROY]] = False
     ok[:, UNGRADED, at[_D.NO_RETURN_KEEP]] &= value < KEEP_BELOW_DOLLARS
+    ok[:, UNGRADED, :] &= ~absent[:, None]
+    ok[:, UNGRADED, at[_D.MISSING]] = absent
     return ok
 
 

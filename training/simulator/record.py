@@ -104,7 +104,7 @@ def _log_standing(world: World, sale: Array, now: Array, line_of: Array, evidenc
 def _log_returned(world: World, own: Array) -> Array:
     """Log-likelihood by type of claim, claim and grade, and both with the fraud label: (3, n, types)."""
     claims, outcomes = world.claims, world.outcomes
-    laws = grade_law(claims.group, claims.lag, claims.acquired)
+    laws = grade_law(claims.group, claims.lag, claims.acquired, claims.opened)
     laws = np.concatenate([laws, np.ones((*laws.shape[:2], 1))], axis=2)  # nobody looked: no evidence
     graded = own + np.log(laws[np.arange(len(own)), :, outcomes.grade])[:, None, :]
     proven = np.where(np.arange(own.shape[2]) == ABUSE, FRAUD_FOUND, 0.0)

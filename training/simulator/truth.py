@@ -51,11 +51,11 @@ def truth(world: World) -> pd.DataFrame:
     returned, claims, outcomes = world.returned, world.claims, world.outcomes
     joint = posterior(world)
     cause = joint.sum(axis=1)
-    laws = grade_law(claims.group, claims.lag, claims.acquired)
+    laws = grade_law(claims.group, claims.lag, claims.acquired, claims.opened)
     grade = np.einsum("nu,nug->ng", cause, laws)
     family, value, switches = policy_inputs(returned, claims, world.catalogue)
     decided = policy(family, value, **switches)
-    looked = inspected_share(returned.price)[:, None]
+    looked = inspected_share(returned.price, ~switches["absent"])[:, None]
     full = np.concatenate([looked * grade, 1 - looked], axis=1)
     columns = {f"p_{name}": grade[:, k] for k, name in enumerate(GRADES)}
     columns |= {
