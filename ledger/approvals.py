@@ -307,7 +307,8 @@ class Approvals(Recommendations):
         if change.roles == approval.roles:
             self._connection.execute(update(approval_roles).where(mine).values(status=change.status))
         else:
-            seq = select(approvals.c.seq).where(approvals.c.id == approval.id).scalar_subquery()
+            own = select(approvals.c.seq).where(approvals.c.id == approval.id)
+            seq = self._connection.execute(own).scalar_one()
             state = {"approval_id": approval.id, "seq": seq, "status": change.status, "site": approval.site}
             self._connection.execute(delete(approval_roles).where(mine))
             self._enter(state, change.roles)
@@ -317,8 +318,9 @@ class Approvals(Recommendations):
 
     def _enter(self, state: Mapping[str, Any], roles: Sequence[str]) -> None:
         """Put an approval into the inbox of each role."""
-        for role in dict.fromkeys(roles):
-            self._connection.execute(insert(approval_roles).values(**state, role=role))
+        rows = [{**state, "role": role} for role in dict.fromkeys(roles)]
+        if rows:
+            self._connection.execute(insert(approval_roles), rows)
 
     def _bump(self, approval: Approval, **changed: Any) -> int:
         state = approval_state

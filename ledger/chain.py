@@ -218,10 +218,17 @@ class Chained:
 
         `facts` are what a reader of the audit trail should see without opening the row.
         """
+        row = self._witness(table, values, kind=kind, subject=subject, **facts)
+        self._connection.execute(insert(table), row)
+        return int(row["seq"])
+
+    def _witness(
+        self, table: Table, values: Mapping[str, Any], *, kind: str, subject: str, **facts: Any
+    ) -> dict[str, Any]:
+        """Append the entry that witnesses a row, and return the row for the caller to write."""
         body = {"table": table.name, "row": row_digest(table, values), **facts}
         entry = self.append(kind, subject=subject, actor=values["actor"], at=values["at"], body=body)
-        self._connection.execute(insert(table), {**values, "seq": entry.seq})
-        return entry.seq
+        return {**values, "seq": entry.seq}
 
     def _all(self, query: Select[Any]) -> list[Mapping[str, Any]]:
         return [_mapping(row) for row in self._connection.execute(query)]

@@ -7,8 +7,8 @@ strictly before the moment asked about, labels only once known.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Insert,
     Select,
     Text,
     bindparam,
@@ -26,8 +27,8 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from features.history import AGGREGATES, ENTITIES, MINOR_UNITS, Aggregate
 from features.returns import Money
@@ -39,6 +40,7 @@ BY_HOUR: Final = ("product", "supplier", "site")  # a customer has too few lines
 COUNTED: Final = {"count": "count", "quantity": "quantity", "credit": "hundredths"}
 GIVES_NOTHING: Final = ("denied", "rejected", "expired", "recalled")
 DAYS_OF_STRUCTURING: Final = 30
+AT_ONCE: Final = 1000  # well under the parameters that one statement may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +100,30 @@ class Histories(Chained):
 
     def add_line(self, line: Line, *, actor: str, at: datetime) -> bool:
         """Record a return line; False, and nothing written, when it is already known."""
-        known = select(lines.c.seq).where(lines.c.return_line_id == line.return_line_id)
-        if self._first(known) is not None:
-            return False
-        values = {**asdict(line), "actor": actor, "at": at, "hundredths": _hundredths(line.requested)}
-        values |= {"requested_minor": line.requested.minor, "currency": line.requested.currency}
-        del values["requested"]
-        self._record(lines, values, kind="line.known", subject=line.return_line_id)
-        self._sum_up(line, values["hundredths"])
-        for label in self._all(
-            select(fraud_labels).where(fraud_labels.c.return_line_id == line.return_line_id)
-        ):
-            self._mark(label)
-        return True
+        return self.add_lines([line], actor=actor, at=at) == 1
 
     def add_lines(self, many: Iterable[Line], *, actor: str, at: datetime) -> int:
-        """Record return lines from elsewhere, such as years of history; return how many were new."""
-        return sum(self.add_line(line, actor=actor, at=at) for line in many)
+        """Record return lines, such as years of history from elsewhere; return how many were new."""
+        by_id: dict[str, Line] = {}
+        for line in many:
+            by_id.setdefault(line.return_line_id, line)
+        distinct = list(by_id.values())
+        parts = [distinct[start : start + AT_ONCE] for start in range(0, len(distinct), AT_ONCE)]
+        return sum(self._add_part(part, actor=actor, at=at) for part in parts)
+
+    def _add_part(self, part: Sequence[Line], *, actor: str, at: datetime) -> int:
+        ids = [line.return_line_id for line in part]
+        there = select(lines.c.return_line_id).where(lines.c.return_line_id.in_(ids))
+        known = set(self._connection.execute(there).scalars())
+        rows = [_row(line, actor, at) for line in part if line.return_line_id not in known]
+        if rows:
+            kind = "line.known"
+            witnessed = [self._witness(lines, row, kind=kind, subject=row["return_line_id"]) for row in rows]
+            self._connection.execute(insert(lines), witnessed)
+            self._sum_up(rows)
+            for label in self._all(select(fraud_labels).where(fraud_labels.c.return_line_id.in_(ids))):
+                self._mark(label)
+        return len(rows)
 
     def add_fraud_label(
         self, return_line_id: str, *, confirmed: bool, known_at: datetime, actor: str, at: datetime
@@ -181,22 +190,22 @@ class Histories(Chained):
             for row in self._all(query)
         )
 
-    def _sum_up(self, line: Line, hundredths: int) -> None:
-        """Add a line to the sums of its hour."""
-        hour = _hour(line.requested_at)
-        for entity in BY_HOUR:
-            entity_id = getattr(line, ENTITIES[entity])
-            if entity_id is None:
-                continue
-            own = (hourly.c.entity == entity) & (hourly.c.entity_id == entity_id) & (hourly.c.hour == hour)
-            added = {"count": 1, "quantity": line.quantity, "hundredths": hundredths}
-            grown = (
-                update(hourly).where(own).values({name: hourly.c[name] + by for name, by in added.items()})
-            )
-            if self._connection.execute(grown).rowcount == 0:
-                self._connection.execute(
-                    insert(hourly).values(entity=entity, entity_id=entity_id, hour=hour, **added)
-                )
+    def _sum_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add lines to the sums of their hours."""
+        added = [
+            {
+                "entity": entity,
+                "entity_id": row[ENTITIES[entity]],
+                "hour": _hour(row["requested_at"]),
+                "count": 1,
+                "quantity": row["quantity"],
+                "hundredths": row["hundredths"],
+            }
+            for row in rows
+            for entity in BY_HOUR
+            if row[ENTITIES[entity]] is not None
+        ]
+        self._connection.execute(_growing(self._connection.dialect.name), added)
 
     def _mark(self, label: Mapping[str, Any]) -> None:
         """Put a label beside its line, once both are known."""
@@ -207,7 +216,21 @@ class Histories(Chained):
         values |= {column: line[column] for column in ENTITIES.values()}
         # As in features.history: a verdict cannot count before the line itself does.
         values["counted_from"] = max(label["known_at"], line["requested_at"])
-        self._connection.execute(insert(fraud_marks).values(values))
+        self._connection.execute(insert(fraud_marks), values)
+
+
+def _row(line: Line, actor: str, at: datetime) -> dict[str, Any]:
+    row = {name: getattr(line, name) for name in Line.__dataclass_fields__ if name != "requested"}
+    money = {"requested_minor": line.requested.minor, "currency": line.requested.currency}
+    return {**row, **money, "hundredths": _hundredths(line.requested), "actor": actor, "at": at}
+
+
+@cache
+def _growing(dialect: str) -> Insert:
+    """Return the statement that adds to an hour's sums, or begins them."""
+    start = postgresql.insert(hourly) if dialect == "postgresql" else sqlite.insert(hourly)
+    grown = {name: hourly.c[name] + start.excluded[name] for name in COUNTED.values()}
+    return start.on_conflict_do_update(index_elements=list(hourly.primary_key), set_=grown)
 
 
 def _hundredths(requested: Money) -> int:

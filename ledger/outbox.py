@@ -170,7 +170,7 @@ class Outbox(Registers):
     def _send(self, message_id: str, endpoint_id: str, at: datetime) -> None:
         on_its_way = {"status": PENDING, "attempts": 0, "next_at": at, "error": ""}
         self._connection.execute(
-            insert(deliveries).values(message_id=message_id, endpoint_id=endpoint_id, **on_its_way)
+            insert(deliveries), {**on_its_way, "message_id": message_id, "endpoint_id": endpoint_id}
         )
 
 

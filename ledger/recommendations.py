@@ -181,7 +181,7 @@ class Recommendations(Histories):
         }
         mine = standing.c.return_line_id == new.return_line_id
         if self._connection.execute(update(standing).where(mine).values(values)).rowcount == 0:
-            self._connection.execute(insert(standing).values(return_line_id=new.return_line_id, **values))
+            self._connection.execute(insert(standing), {**values, "return_line_id": new.return_line_id})
 
     def set_status(
         self, recommendation_id: str, status: str, *, actor: str, at: datetime, reason: str = ""
