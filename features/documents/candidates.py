@@ -25,7 +25,7 @@ MAX_VALUE_LINES: Final = 4
 NUMBERED_FORM: Final = 4  # questions with numbers that make them labels, known or not
 UNPARSED: Final = 0.15  # what a value of the wrong type is still worth
 # How far a value is believed by where it stands; planning defaults, refined by a trained ranker.
-RELATIONS: Final = {"same": 0.95, "right": 0.8, "below": 0.72}
+RELATIONS: Final = {"same": 0.95, "right": 0.88, "below": 0.82}
 LINE_PENALTY: Final = {"right": 0.93, "below": 0.8}
 _CODE_BEHIND: Final = re.compile(r"\s*\(\d+\)$")
 

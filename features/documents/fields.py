@@ -21,7 +21,7 @@ from features.documents.parsers import DAY_FIRST, MONTH_FIRST, date, is_ambiguou
 
 Ranker = Callable[[Sequence[Proposal]], Sequence[float]]
 
-SURE: Final = 0.7  # confidence below which a person looks at a required field
+SURE: Final = 0.6  # confidence below which a person looks at a required field
 SURE_OF_KIND: Final = 0.5
 MOST_ALTERNATIVES: Final = 3
 LEAST: Final = 0.1  # readings believed less than this are not fields

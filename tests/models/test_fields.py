@@ -17,7 +17,19 @@ SQUARE = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
 
 def a_reading(features: tuple[float, ...], *, method: str = "right", score: float = 0.5) -> Proposal:
     return Proposal(
-        "item", "Item", "A1", "A1", "identifier", None, True, 1, SQUARE, method, 1.0, score, features
+        name="item",
+        label="Item",
+        raw="A1",
+        value="A1",
+        type="identifier",
+        currency=None,
+        parsed=True,
+        page=1,
+        polygon=SQUARE,
+        method=method,
+        confidence=1.0,
+        score=score,
+        features=features,
     )
 
 

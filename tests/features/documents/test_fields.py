@@ -13,11 +13,35 @@ SQUARE = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
 def a_reading(
     name: str, value: str, *, score: float = 0.9, kind: str = "identifier", parsed: bool = True
 ) -> Proposal:
-    return Proposal(name, name, value, value, kind, None, parsed, 1, SQUARE, "same", 1.0, score, (0.0,) * 15)
+    return Proposal(
+        name=name,
+        label=name,
+        raw=value,
+        value=value,
+        type=kind,
+        currency=None,
+        parsed=parsed,
+        page=1,
+        polygon=SQUARE,
+        method="same",
+        confidence=1.0,
+        score=score,
+        features=(0.0,) * 15,
+    )
 
 
 def an_extraction(*readings: Proposal, kind: Kind = Kind.OTHER) -> Extraction:
-    return Extraction(kind, 1.0, "MDY", False, (), (), (), (), readings)
+    return Extraction(
+        kind,
+        1.0,
+        "MDY",
+        date_order_known=False,
+        pages=(),
+        words=(),
+        barcodes=(),
+        candidates=(),
+        proposals=readings,
+    )
 
 
 def reasons(document: Document) -> str:
@@ -33,7 +57,7 @@ def test_the_likeliest_reading_wins_and_the_next_is_kept():
 
 def test_a_ranker_overrules_the_rules():
     readings = an_extraction(a_reading("item", "A1"), a_reading("item", "B2", score=0.5))
-    field = assemble(readings, name="x", ranker=lambda proposals: [0.2, 0.8]).field("item")
+    field = assemble(readings, name="x", ranker=lambda _: [0.2, 0.8]).field("item")
     assert field is not None
     assert (field.value, field.confidence) == ("B2", 0.8)
 
