@@ -56,7 +56,7 @@ def simulate(
     )
 
 
-def train(  # noqa: PLR0913 - a command line reads its options from the signature
+def train(
     task: Annotated[str, typer.Argument(help=f"{', '.join(EVERYTHING)} or all.")],
     *,
     data: Data = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import bentoml
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from bentoml.exceptions import NotFound
 
 from features.returns import BadInputError, RecoupError
 from features.table import LABELS, objects, take
@@ -30,7 +32,7 @@ SEGMENT_MARGIN: Final = 0.05
 SEGMENTS: Final = ("site", "family")
 LEAST_SEGMENT: Final = 200  # rows; fewer say nothing about a segment
 MOST_ECE: Final = 0.05
-LEAST_COVERAGE: Final = 0.85
+LEAST_COVERAGE: Final = 0.80  # 0.90 is promised; drift since the calibration takes some of it
 SLOWEST_MILLISECONDS: Final = 50.0  # one row, median
 TIMED: Final = 15
 
@@ -98,8 +100,8 @@ def rollback(task: str, *, registry: Registry, now: datetime) -> Registered:
 def keep_for_service(champion: Registered) -> bentoml.Model:
     """Copy a champion into BentoML's store as its newest version, the card beside the model's files."""
     tag = f"{champion.name}:{champion.version}"
-    if any(str(model.tag) == tag for model in bentoml.models.list(champion.name)):
-        bentoml.models.delete(tag)  # so that it becomes the newest again
+    with suppress(NotFound):
+        bentoml.models.delete(tag)  # a version that returns becomes the newest again
     facts = card(champion.folder) | {"version": champion.version, "name": champion.name}
     labels = {"task": champion.task, "version": champion.version}
     with bentoml.models.create(tag, labels=labels, metadata={"digest": facts["digest"]}) as model:

@@ -55,10 +55,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One version of a registered model, its files on disk."""
+    """One version of a registered model on disk: as MLflow `logged` it, and our own `folder` inside."""
 
     name: str
     version: str
+    logged: Path
     folder: Path
     tags: Mapping[str, str]
 
@@ -75,7 +76,7 @@ class Registry:
         home.mkdir(parents=True, exist_ok=True)
         self._home = home.resolve()
         self._uri = uri or f"sqlite:///{self._home / 'mlflow.sqlite'}"
-        with _quiet():
+        with _quiet(self._uri):
             self._client = mlflow.MlflowClient(self._uri, self._uri)
             if self._client.get_experiment_by_name(EXPERIMENT) is None:
                 # A server keeps artefacts where it likes; locally they lie beside the database.
@@ -85,9 +86,7 @@ class Registry:
     def log(self, run: Run) -> Registered:
         """Log a run with its model and register the model as the newest version and challenger."""
         name = f"recoup-{run.task}"
-        with _quiet():
-            mlflow.set_tracking_uri(self._uri)
-            mlflow.set_registry_uri(self._uri)
+        with _quiet(self._uri):
             experiment = self._client.get_experiment_by_name(EXPERIMENT)
             with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=run.task):
                 mlflow.set_tags(dict(run.tags))
@@ -121,45 +120,45 @@ class Registry:
         name, _, version = name.partition("/")
         name = name if name.startswith("recoup-") else f"recoup-{name}"
         wanted = [alias] if alias else [] if version else [CHALLENGER, CHAMPION]
-        with _quiet():
+        with _quiet(self._uri):
             found = self._by_version(name, version) if version else self._by_alias(name, wanted)
             if found is None:
                 raise BadInputError(
                     f"there is no registered model '{model}'; train one, or name another or a folder."
                 )
-            folder = Path(
+            logged = Path(
                 mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", tracking_uri=self._uri)
             )
-        return Registered(name, str(found.version), _files(folder), dict(found.tags))
+        return Registered(name, str(found.version), logged, _files(logged), dict(found.tags))
 
     def champion(self, task: str) -> Registered | None:
         """Return the champion of a task, if it has one."""
-        with _quiet():
+        with _quiet(self._uri):
             found = self._by_alias(f"recoup-{task}", [CHAMPION])
         return self.find(f"recoup-{task}@{CHAMPION}") if found else None
 
     def crown(self, model: Registered, *, tags: Mapping[str, str]) -> None:
         """Make a version the champion and write down on it why, and whom it followed."""
-        with _quiet():
+        with _quiet(self._uri):
             for key, value in tags.items():
                 self._client.set_model_version_tag(model.name, model.version, key, value)
             self._client.set_registered_model_alias(model.name, CHAMPION, model.version)
 
     def dethrone(self, model: Registered) -> None:
         """Take the champion's alias away, where no earlier champion could return."""
-        with _quiet():
+        with _quiet(self._uri):
             self._client.delete_registered_model_alias(model.name, CHAMPION)
 
     def has_signature(self, model: Registered) -> bool:
         """Whether a version's files carry a signature of inputs and outputs (nullable integers drop it)."""
-        with _quiet():
-            info = mlflow.models.get_model_info(str(model.folder.parent))
+        with _quiet(self._uri):
+            info = mlflow.models.get_model_info(str(model.logged))
         return bool(info.signature and info.signature.inputs and info.signature.outputs)
 
     def served(self, model: Registered, rows: pd.DataFrame) -> pd.DataFrame:
         """Answer rows through MLflow's own loader, as its server would."""
-        with _quiet():
-            return pd.DataFrame(mlflow.pyfunc.load_model(str(model.folder.parent)).predict(rows))
+        with _quiet(self._uri):
+            return pd.DataFrame(mlflow.pyfunc.load_model(str(model.logged)).predict(rows))
 
     def _register(self, name: str, source: str, model_id: str, tags: Mapping[str, str]) -> str:
         if not self._client.search_registered_models(f"name = '{name}'"):
@@ -201,8 +200,11 @@ def _files(folder: Path) -> Path:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MLflow's advice about its own insides off the terminal."""
+def _quiet(uri: str) -> Iterator[None]:
+    """Speak to the store at `uri`, with MLflow's advice about its own insides kept off the terminal."""
+    # `models:/` addresses are resolved against MLflow's global setting, whatever the client's.
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

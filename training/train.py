@@ -72,7 +72,6 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
     """
     params = _tuned(dataset, seed=seed, trials=tune) if tune else MODELS[dataset.task].PARAMS
     model = fit(dataset.task, dataset.train, attributes=dataset.origin.attributes, params=params, seed=seed)
-    first = take(dataset.test.table, np.arange(min(EXAMPLE_ROWS, len(dataset.test.y))))
     candidate = Candidate(
         task=dataset.task,
         model=model,
@@ -80,7 +79,8 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
         origin=dataset.origin,
         params={**asdict(params), "tune": tune},
         rows=(len(dataset.train.y), len(dataset.test.y)),
-        example=as_request(dataset.task, first),
+        # All rows tell which columns there are; a few show what they look like.
+        example=as_request(dataset.task, dataset.test.table).head(EXAMPLE_ROWS),
         curves=curves_of(model, dataset),
     )
     return _logged(candidate, registry=registry, seed=seed, now=now)

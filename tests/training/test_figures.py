@@ -87,7 +87,7 @@ def test_an_interval_holds_its_figure_and_narrows_with_rows():
     for rows in (100, 1000):
         judged = some_classes(3, rows)
         samples = redraw(np.arange(rows), np.random.default_rng(0))
-        figures = with_intervals(lambda index, judged=judged: judged.take(index).figures(), samples, rows)
+        figures = with_intervals(lambda index, of=judged: of.take(index).figures(), samples, rows)
         assert figures["accuracy_lo"] <= figures["accuracy"] <= figures["accuracy_hi"]
         widths.append(figures["accuracy_hi"] - figures["accuracy_lo"])
     assert widths[1] < widths[0]

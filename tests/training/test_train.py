@@ -96,11 +96,8 @@ def test_a_worse_model_does_not_pass(registry: Registry, trained: Trained, datas
         dataset.origin,
     )
     worse = train(shuffled, registry=registry, seed=3, now=NOW).registered
-    failed = {
-        gate.name
-        for gate in gates_of(worse, trained.registered, registry=registry, seed=0)
-        if not gate.passes
-    }
+    gates = gates_of(worse, trained.registered, registry=registry, seed=0)
+    failed = {gate.name for gate in gates if not gate.passes}
     assert "non-inferior" in failed
 
 
