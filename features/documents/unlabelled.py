@@ -45,7 +45,7 @@ REGISTERED: Final = re.compile(
     re.IGNORECASE,
 )
 STOP: Final = re.compile(
-    r"\b(?:tel|te1|fax|phone|hp|gst|reg(?:istration)?|invoice|receipt|date|time|cashier|bill|table|email|website|www|http|doc|order|counter"
+    r"\b(?:tel|fax|phone|hp|gst|reg(?:istration)?|invoice|receipt|date|time|cashier|bill|table|email|website|www|http|doc|order|counter"
     r"|customer|member|tax|roc|co\s?reg)\b|@|www\.",
     re.IGNORECASE,
 )
@@ -61,7 +61,7 @@ DATE_OR_TIME: Final = re.compile(
 )
 POSTCODE: Final = re.compile(r"\b\d{5}\b")
 TOTAL: Final = re.compile(
-    r"\b(?:t[o0]ta[l1i]s?|tefal|jumlah|amount\s+due|balance\s+due|nett?)\b", re.IGNORECASE
+    r"\b(?:t[o0]ta[l1i]s?|jumlah|amount\s+due|balance\s+due|nett?)\b", re.IGNORECASE
 )
 NOT_TOTAL: Final = re.compile(
     r"sub|\bqty|quantity|item|disc|saving|excl|before|round(?:ing)?\b(?!.*total)|tender|change|summary|points|weight|spots|pieces",
