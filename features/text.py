@@ -6,8 +6,10 @@ rows are scored by a model that has not seen them, so that a memorised sentence 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -28,50 +30,86 @@ FOLDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms that one analyzer knows: their place among the weights, and how telling each is."""
+
+    places: Mapping[str, int]
+    idf: Floats
+    weights: Floats  # of shape (terms, k): what each term adds to each score
+
+    def add_up(self, tokens: Iterable[str]) -> Floats:
+        """Return what the tokens of one text add to its scores: TF-IDF of length one, times the weights."""
+        counts = Counter(place for place in map(self.places.get, tokens) if place is not None)
+        if not counts:
+            return np.zeros(self.weights.shape[1])
+        places = np.fromiter(counts.keys(), np.intp, len(counts))
+        frequency = np.fromiter(counts.values(), np.float64, len(counts))
+        share = (1.0 + np.log(frequency)) * self.idf[places]
+        return np.asarray(share @ self.weights[places] / np.sqrt(share @ share))
+
+
+@dataclass(frozen=True, slots=True)
 class TextScores:
     """One learned reading of one text column.
 
     Parameters
     ----------
-    vectorizers : tuple of TfidfVectorizer
+    terms : tuple of Terms
         Words and letter groups, in the order of `ANALYZERS`.
-    weights : ndarray of shape (terms, k)
-        What each term adds to each of the k scores.
     base : ndarray of shape (k,)
         The scores of a text without known terms.
     """
 
-    vectorizers: tuple[TfidfVectorizer, ...]
-    weights: Floats
+    terms: tuple[Terms, ...]
     base: Floats
 
     def scores(self, texts: npt.NDArray[Any]) -> Floats:
         """Return k scores for each text; NaN where the text is missing or empty."""
         result = np.full((len(texts), len(self.base)), np.nan)
-        given = np.fromiter((bool(text) for text in texts), bool, len(texts))
-        if given.any():
-            distinct, place = np.unique(texts[given], return_inverse=True)
-            result[given] = (_terms(self.vectorizers, distinct) @ self.weights + self.base)[place]
+        known: dict[str, Floats] = {}
+        for place, text in enumerate(texts):
+            if text:
+                if text not in known:
+                    known[text] = self._scores(text)
+                result[place] = known[text]
         return result
+
+    def _scores(self, text: str) -> Floats:
+        return sum(
+            (terms.add_up(tokens) for terms, tokens in zip(self.terms, _tokens(text), strict=True)), self.base
+        )
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return everything learned as plain arrays: terms as text, the rest as numbers."""
-        named: dict[str, npt.NDArray[Any]] = {"weights": self.weights, "base": self.base}
-        for place, vectorizer in enumerate(self.vectorizers):
-            named[f"terms{place}"] = np.array(sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.get))
-            named[f"idf{place}"] = vectorizer.idf_
+        named: dict[str, npt.NDArray[Any]] = {"base": self.base}
+        for place, terms in enumerate(self.terms):
+            named[f"terms{place}"] = np.array(sorted(terms.places, key=terms.places.__getitem__), str)
+            named[f"idf{place}"], named[f"weights{place}"] = terms.idf, terms.weights
         return named
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> TextScores:
         """Rebuild from `arrays`; the scores are the same to the last bit."""
-        vectorizers = []
-        for place, settings in enumerate(ANALYZERS):
-            terms = {str(term): index for index, term in enumerate(arrays[f"terms{place}"])}
-            vectorizer = TfidfVectorizer(**{**settings, **COMMON}, vocabulary=terms)
-            vectorizer.idf_ = arrays[f"idf{place}"]
-            vectorizers.append(vectorizer)
-        return cls(tuple(vectorizers), arrays["weights"], arrays["base"])
+        terms = (
+            Terms(
+                {str(term): index for index, term in enumerate(arrays[f"terms{place}"])},
+                arrays[f"idf{place}"],
+                arrays[f"weights{place}"],
+            )
+            for place in range(len(ANALYZERS))
+        )
+        return cls(tuple(terms), arrays["base"])
+
+
+@cache
+def _analyzers() -> tuple[Callable[[str], list[str]], ...]:
+    return tuple(TfidfVectorizer(**settings, **COMMON).build_analyzer() for settings in ANALYZERS)
+
+
+# Every model reads the same note: cutting it into tokens once is enough.
+@lru_cache(maxsize=64)
+def _tokens(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(analyze(text)) for analyze in _analyzers())
 
 
 def fit_text(
@@ -103,11 +141,17 @@ def fit_text(
         unseen[fold == place] = terms[fold == place] @ weights + base
     held_out = np.full(targets.shape, np.nan)
     held_out[given] = unseen
-    return TextScores(vectorizers, *_ridge(terms, y)), held_out
+    weights, base = _ridge(terms, y)
+    return TextScores(_split(vectorizers, weights), base), held_out
 
 
-def _terms(vectorizers: tuple[TfidfVectorizer, ...], texts: npt.NDArray[Any]) -> sparse.csr_matrix:
-    return sparse.hstack([vectorizer.transform(texts) for vectorizer in vectorizers], format="csr")
+def _split(vectorizers: tuple[TfidfVectorizer, ...], weights: Floats) -> tuple[Terms, ...]:
+    """Give each analyzer's terms their part of the weights."""
+    ends = np.cumsum([len(vectorizer.idf_) for vectorizer in vectorizers])[:-1]
+    return tuple(
+        Terms({term: int(place) for term, place in vectorizer.vocabulary_.items()}, vectorizer.idf_, part)
+        for vectorizer, part in zip(vectorizers, np.split(weights, ends), strict=True)
+    )
 
 
 def _ridge(terms: sparse.csr_matrix, y: Floats) -> tuple[Floats, Floats]:

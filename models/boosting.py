@@ -27,7 +27,7 @@ FORMAT: Final = 1
 LATER_SLICES: Final = (0.70, 0.85)  # of time: fit before, choose rounds between, calibrate after
 RANDOM_FOLDS: Final = 5
 PATIENCE: Final = 50
-ROWS_WORTH_THREADS: Final = 500
+ROWS_WORTH_THREADS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Params:
     l2: float = 5.0
     max_rounds: int = 1500
     bags: int = 1
-    threads: int = 2
+    # On a shared machine threads wait far longer than they work; raise it for millions of rows.
+    threads: int = 1
 
     def lightgbm(self, *, seed: int) -> dict[str, Any]:
         """Return LightGBM's own names; with them the same data give the same trees."""
@@ -136,7 +137,7 @@ class Boosted:
         # One row gains nothing from threads, and a service runs many at a time.
         threads = 1 if len(matrix) < ROWS_WORTH_THREADS else 0
         scores = [
-            np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), np.float64)
+            _shaped(booster.predict(matrix, raw_score=True, num_threads=threads), matrix, booster)
             for booster in self.boosters[goal]
         ]
         return scores[0] if len(scores) == 1 else np.asarray(np.mean(scores, axis=0))
@@ -149,6 +150,13 @@ class Boosted:
     def in_domain(self, table: Table) -> npt.NDArray[np.bool_]:
         """Tell which rows resemble the training rows."""
         return self.encoder.in_domain(table, self.matrix(table))
+
+
+def _shaped(scores: Any, matrix: Matrix, booster: lightgbm.Booster) -> Floats:
+    """Keep the axis of the classes even where there are no rows."""
+    classes = booster.num_model_per_iteration()
+    shape = (len(matrix), classes) if classes > 1 else (len(matrix),)
+    return np.asarray(scores, np.float64).reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)

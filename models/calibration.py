@@ -74,7 +74,7 @@ class Thresholds:
     def sets(self, probabilities: Floats, sites: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Return shape (n, classes): which classes are in each row's set."""
         limits = np.array([self.sites.get(site, self.classes) for site in sites])
-        return np.asarray(probabilities >= limits)
+        return np.asarray(probabilities >= limits.reshape(probabilities.shape))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `thresholds_of` takes them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ VIEW: Final = "line"
 CHOICE: Final = "choice"  # the disposition taken or asked about, as an attribute beside the line
 MIN_ROWS: Final = 50
 """Fewer rows with an amount are too few to learn from."""
+MIN_SUPPORT: Final = 20
+"""Rows of a disposition at a grade; fewer teach nothing about it."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,7 +42,9 @@ Floats = npt.NDArray[np.float64]
 class Prediction:
     """Recovered amounts, shape (n, dispositions), in the line's currency.
 
-    `p10` <= `p50` <= `p90`; `mean` may lie anywhere, as amounts are skewed.
+    `p10` <= `p50` <= `p90`; `mean` may lie anywhere, as amounts are skewed. `supported` tells where training saw
+    the disposition often enough at the row's grade: past choices were made by grade, and without this check a
+    broken item would be promised what sound ones brought.
     """
 
     dispositions: tuple[str, ...]
@@ -47,6 +52,7 @@ class Prediction:
     p10: Floats
     p50: Floats
     p90: Floats
+    supported: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,19 @@ class Model:
             name: np.where(seen, share * value_of(table)[line], np.nan).reshape(-1, asked)
             for name, share in shares.items()
         }
-        return Prediction(tuple(str(d) for d in dispositions), **amounts)
+        pairs = zip(objects(table, "grade")[line], options, strict=True)
+        supported = np.fromiter((self._enough.get(pair, False) for pair in pairs), np.bool_, len(line))
+        return Prediction(
+            tuple(str(d) for d in dispositions), **amounts, supported=supported.reshape(-1, asked)
+        )
+
+    @cached_property
+    def _enough(self) -> dict[tuple[str | None, str], bool]:
+        """Grade, or None, and disposition -> whether training saw enough of them."""
+        counts = self.bundle.numbers["support"]
+        return {
+            (grade or None, done): n >= MIN_SUPPORT for grade, by in counts.items() for done, n in by.items()
+        }
 
     def _shares(self, table: Table) -> dict[str, Floats]:
         boosted, numbers = self.bundle.views[VIEW], self.bundle.numbers
@@ -138,7 +156,17 @@ def fit(
     seen = _partly_blind(_with_choice(table, done), rng=rng)
     columns = _columns(seen, attributes)
     fitted = boosting.fit(columns, seen, _goals(shares), targets=shares[:, None], params=params, rng=rng)
-    return Model(Bundle(TASK, {VIEW: fitted.boosted}, _numbers(fitted, shares, done)))
+    numbers = _numbers(fitted, shares, done) | {"support": _support(objects(table, "grade"), done)}
+    return Model(Bundle(TASK, {VIEW: fitted.boosted}, numbers))
+
+
+def _support(grades: npt.NDArray[Any], done: npt.NDArray[Any]) -> dict[str, dict[str, int]]:
+    """Count how often each disposition was taken at each grade, under "" where there was none."""
+    counts: dict[str, dict[str, int]] = {}
+    for grade, disposition in zip(grades, done, strict=True):
+        by = counts.setdefault(grade or "", {})
+        by[disposition] = by.get(disposition, 0) + 1
+    return counts
 
 
 def _columns(table: Table, attributes: Mapping[str, str]) -> tuple[Column, ...]:

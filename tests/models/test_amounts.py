@@ -107,3 +107,8 @@ def test_amounts_without_a_disposition_teach_nothing(world, quick):
     blank = {**train, "disposition": np.full(len(train["minutes"]), None, object)}
     with pytest.raises(BadInputError, match="too few"):
         recovery.fit(blank, train["recovered"], rng=np.random.default_rng(1), params=quick)
+
+
+def test_asked_only_about_what_it_never_saw_it_has_no_figures(recovered):
+    model, later = recovered
+    assert np.isnan(model.predict(take(later, np.arange(2)), ["DONATE"]).mean).all()

@@ -133,3 +133,8 @@ def test_too_few_rows_are_refused(world, quick):
     few = take(train, np.arange(10))
     with pytest.raises(BadInputError, match="too few"):
         disposition.fit(few, few["disposition"], rng=np.random.default_rng(1), params=quick)
+
+
+def test_no_rows_give_no_predictions(fitted):
+    model, later = fitted
+    assert model.predict(take(later, np.arange(0))).probabilities.shape == (0, 3)
