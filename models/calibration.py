@@ -88,7 +88,10 @@ def thresholds_of(saved: Mapping[str, Any]) -> Thresholds:
 
 def fit_thresholds(probabilities: Floats, codes: Codes, sites: npt.NDArray[Any]) -> Thresholds:
     """Choose thresholds that cover each class, at each site, in nine rows of ten (Mondrian conformal)."""
-    classes = _by_class(probabilities, codes, otherwise=None)
+    # A class too rare to prove a threshold of its own takes that of all rows together.
+    own = probabilities[np.arange(len(codes)), codes]
+    pooled = max(-conformal(-own, level=1 - MISS), 0.0)
+    classes = _by_class(probabilities, codes, otherwise=(pooled,) * probabilities.shape[1])
     named = sorted({site for site in sites if site is not None})
     return Thresholds(
         classes,
@@ -96,17 +99,12 @@ def fit_thresholds(probabilities: Floats, codes: Codes, sites: npt.NDArray[Any])
     )
 
 
-def _by_class(
-    probabilities: Floats, codes: Codes, *, otherwise: tuple[float, ...] | None
-) -> tuple[float, ...]:
+def _by_class(probabilities: Floats, codes: Codes, *, otherwise: tuple[float, ...]) -> tuple[float, ...]:
     limits = []
     for code in range(probabilities.shape[1]):
         own = probabilities[codes == code, code]
-        if otherwise is not None and len(own) < MIN_CELL:
-            limits.append(otherwise[code])
-        else:
-            # An unproven class is always possible: with too few rows the limit is zero.
-            limits.append(max(-conformal(-own, level=1 - MISS), 0.0))
+        enough = len(own) >= MIN_CELL
+        limits.append(max(-conformal(-own, level=1 - MISS), 0.0) if enough else otherwise[code])
     return tuple(limits)
 
 

@@ -42,9 +42,9 @@ Floats = npt.NDArray[np.float64]
 class Prediction:
     """Recovered amounts, shape (n, dispositions), in the line's currency.
 
-    `p10` <= `p50` <= `p90`; `mean` may lie anywhere, as amounts are skewed. `supported` tells where training saw
-    the disposition often enough at the row's grade: past choices were made by grade, and without this check a
-    broken item would be promised what sound ones brought.
+    `p10` <= `p50` <= `p90`; `mean` may lie anywhere, as amounts are skewed. `supported` tells where training
+    saw the disposition often enough at the row's grade: past choices were made by grade, and without this
+    check a broken item would be promised what sound ones brought.
     """
 
     dispositions: tuple[str, ...]
@@ -161,9 +161,12 @@ def fit(
 
 
 def _support(grades: npt.NDArray[Any], done: npt.NDArray[Any]) -> dict[str, dict[str, int]]:
-    """Count how often each disposition was taken at each grade, under "" where there was none."""
+    """Count how often each disposition was taken at each grade, under "" where the table has no grades."""
     counts: dict[str, dict[str, int]] = {}
+    inspected = any(grade is not None for grade in grades)
     for grade, disposition in zip(grades, done, strict=True):
+        if inspected and grade is None:
+            continue  # what was never looked at says nothing of what a look would have allowed
         by = counts.setdefault(grade or "", {})
         by[disposition] = by.get(disposition, 0) + 1
     return counts

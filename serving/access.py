@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from policy.authority import APPROVERS
+
 
 class Action(Enum):
     """What a caller can ask for."""
@@ -29,21 +31,6 @@ class Action(Enum):
     METRICS = "metrics:read"
     WEBHOOKS = "webhooks:write"
 
-
-APPROVERS: Final = (
-    "supervisor",
-    "manager",
-    "controller",
-    "cfo",
-    "sales_manager",
-    "service_manager",
-    "supplier_manager",
-    "fraud_reviewer",
-    "hazmat_officer",
-    "compliance_officer",
-    "quality_assurance",
-    "recall_coordinator",
-)
 
 _READS: Final = frozenset(
     {

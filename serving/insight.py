@@ -141,7 +141,8 @@ def _outcome(table: Table, champions: Champions) -> Outcome:
     gross = economics.gross(_condition(table, champions), value_of(table))
     if champions.recovery is not None:
         said = champions.recovery.predict(table)
-        gross = economics.learned_or(gross, Outcome(said.dispositions, said.mean, said.p10, said.p90))
+        learned = (np.where(said.supported, part, np.nan) for part in (said.mean, said.p10, said.p90))
+        gross = economics.learned_or(gross, Outcome(said.dispositions, *learned))
     return economics.net(gross, number(table, "weight_kg"))
 
 

@@ -14,8 +14,9 @@ from ledger.approvals import Approval, Delegation, Vote
 from ledger.store import Transaction
 from policy import approvals as rules
 from policy.approvals import Choice, State
+from policy.authority import APPROVERS
 from serving import auth
-from serving.access import APPROVERS, Action
+from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Actor, Text, Wire
 from serving.approving import circle_of, conclude, notify, settle

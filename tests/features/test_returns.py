@@ -18,7 +18,9 @@ def test_parsing_is_exact_to_the_cent(amount):
     assert Money.parse(f"{amount:f}", "USD").minor == amount * 100
 
 
-@pytest.mark.parametrize("text", ["-1", "1e3", "NaN", "Infinity", "", " 1", "1,000", "٣", "1.", ".5", "0x1", "+1"])
+@pytest.mark.parametrize(
+    "text", ["-1", "1e3", "NaN", "Infinity", "", " 1", "1,000", "٣", "1.", ".5", "0x1", "+1"]
+)
 def test_only_plain_non_negative_decimal_text_is_money(text):
     with pytest.raises(BadInputError):
         Money.parse(text, "USD")

@@ -114,7 +114,7 @@ def draw_catalogue(rng: np.random.Generator) -> Catalogue:
         sku=np.array([f"{name[:3].upper()}-{n:03d}" for name, n in zip(names, number, strict=True)], object),
         family=family,
         brand_rank=rank,
-        brand=np.array([f"{name}-brand-{r + 1}" for name, r in zip(names, rank, strict=True)], object),
+        brand=np.array([f"brand-{r + 1}" for r in rank], object),
         supplier=np.array([f"S-{f:02d}{r}" for f, r in zip(family, rank, strict=True)], object),
         price=price.round(2),
         unit_cost=(price * rng.uniform(0.55, 0.75, family.size)).round(2),
