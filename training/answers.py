@@ -57,7 +57,8 @@ def _recovered(model: recovery.Model, table: Table) -> pd.DataFrame:
     """Answer for the disposition of each row; where it has none, for the one that promises most."""
     named = pd.Series(objects(table, "disposition")).where(lambda names: names.isin(model.dispositions))
     parts = []
-    for name, index in named.groupby(named, dropna=False).indices.items():
+    for name in named.unique():
+        index = np.flatnonzero(named.isna() if pd.isna(name) else named == name)
         asked = model.dispositions if pd.isna(name) else (str(name),)
         found = model.predict(take(table, index), asked)
         best = (np.arange(len(index)), found.mean.argmax(axis=1))
@@ -107,7 +108,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class ServedVolume:
-    """The same for the forecast: tidy history (levels, ds, y) in, the coming periods of every node out."""
+    """The same for the forecast: tidy history (levels, ds, y, sold) in, what comes of every node out."""
 
     model: volume.Volume
     horizon: int
@@ -115,7 +116,8 @@ class ServedVolume:
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Forecast the periods after the history; the same history gives the same rows."""
         del params
-        panel = volume.panel(model_input, levels=self.model.levels, freq=self.model.freq)
+        sales = model_input.assign(y=model_input["sold"]) if "sold" in model_input else None
+        panel = volume.panel(model_input, levels=self.model.levels, freq=self.model.freq, sales=sales)
         return self.model.predict(panel, horizon=self.horizon, rng=np.random.default_rng(0)).rows()
 
 
@@ -128,12 +130,13 @@ def served(folder: Path) -> Served | ServedVolume:
 
 
 def tidy(panel: volume.Panel) -> pd.DataFrame:
-    """Return a panel as tidy rows: levels, ds and y."""
+    """Return a panel as tidy rows: levels, ds, y returns, and units sold where sales are known."""
     ds = panel.periods(0, panel.length).start_time
     spots = {
         level: np.repeat([key[k] for key in panel.keys], panel.length) for k, level in enumerate(panel.levels)
     }
-    return pd.DataFrame({**spots, "ds": np.tile(ds, len(panel.keys)), "y": panel.y.ravel()})
+    sold = {} if panel.sales is None else {"sold": panel.sales.ravel()}
+    return pd.DataFrame({**spots, "ds": np.tile(ds, len(panel.keys)), "y": panel.y.ravel(), **sold})
 
 
 def as_table(frame: pd.DataFrame, attributes: dict[str, str]) -> Table:
