@@ -61,7 +61,7 @@ def _recovered(model: recovery.Model, table: Table) -> pd.DataFrame:
         index = np.flatnonzero(named.isna() if pd.isna(name) else named == name)
         asked = model.dispositions if pd.isna(name) else (str(name),)
         found = model.predict(take(table, index), asked)
-        best = (np.arange(len(index)), found.mean.argmax(axis=1))
+        best = (np.arange(len(index)), np.nan_to_num(found.mean, nan=-np.inf).argmax(axis=1))
         figures = {column: getattr(found, column)[best] for column in ("mean", "p10", "p50", "p90")}
         parts.append(pd.DataFrame(figures, index=index))
     return pd.concat(parts).sort_index()
