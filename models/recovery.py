@@ -76,16 +76,17 @@ class Model:
         asked = len(dispositions)
         line = np.repeat(np.arange(rows(table)), asked)
         options = np.tile(np.array([str(d) for d in dispositions], object), rows(table))
-        shares = self._shares(_with_choice(take(table, line), options))
         seen = np.isin(options.astype(str), self.dispositions)
-        amounts = {
-            name: np.where(seen, share * value_of(table)[line], np.nan).reshape(-1, asked)
-            for name, share in shares.items()
-        }
+        shares = self._shares(_with_choice(take(table, line[seen]), options[seen]))
+        amounts = {name: np.full(len(line), np.nan) for name in shares}
+        for name, share in shares.items():
+            amounts[name][seen] = share * value_of(table)[line[seen]]
         pairs = zip(objects(table, "grade")[line], options, strict=True)
         supported = np.fromiter((self._enough.get(pair, False) for pair in pairs), np.bool_, len(line))
         return Prediction(
-            tuple(str(d) for d in dispositions), **amounts, supported=supported.reshape(-1, asked)
+            tuple(str(d) for d in dispositions),
+            **{name: amount.reshape(-1, asked) for name, amount in amounts.items()},
+            supported=supported.reshape(-1, asked),
         )
 
     @cached_property

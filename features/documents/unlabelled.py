@@ -60,9 +60,7 @@ DATE_OR_TIME: Final = re.compile(
     re.IGNORECASE,
 )
 POSTCODE: Final = re.compile(r"\b\d{5}\b")
-TOTAL: Final = re.compile(
-    r"\b(?:t[o0]ta[l1i]s?|jumlah|amount\s+due|balance\s+due|nett?)\b", re.IGNORECASE
-)
+TOTAL: Final = re.compile(r"\b(?:t[o0]ta[l1i]s?|jumlah|amount\s+due|balance\s+due|nett?)\b", re.IGNORECASE)
 NOT_TOTAL: Final = re.compile(
     r"sub|\bqty|quantity|item|disc|saving|excl|before|round(?:ing)?\b(?!.*total)|tender|change|summary|points|weight|spots|pieces",
     re.IGNORECASE,
