@@ -6,7 +6,6 @@ project used directly is the form generator, because somebody has to fill in and
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -14,13 +13,14 @@ import subprocess
 import sys
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
-from training.simulator.forms import degrade, draw, filled_return_form
+from training.simulator.forms import Form, draw, layouts, some_wear, spoil
 
 HOME = Path(os.environ.get("RECOUP_HOME", ".recoup"))
 PORT = int(os.environ.get("PORT", "3000"))
@@ -28,6 +28,8 @@ URL = f"http://127.0.0.1:{PORT}"
 RETURNS = os.environ.get("DEMO_RETURNS", "20000")
 READY_WITHIN = 120.0  # seconds; a cold start of the service takes about ten
 BIN = Path(sys.executable).parent
+APPROVAL_ABOVE, SUPERVISOR_LIMIT = 500, 1000  # dollars; the second well under a supervisor's limit
+SITES = {"DAL1": "US-SOUTH", "RNO1": "US-WEST", "EWR1": "US-NORTHEAST", "CHI1": "US-MIDWEST"}
 
 
 def say(step: str, *lines: str) -> None:
@@ -38,7 +40,7 @@ def say(step: str, *lines: str) -> None:
 
 
 def run(command: str, *words: str) -> str:
-    """Run one of the project's commands as a user would; its output goes to a log, its last lines come back."""
+    """Run one of the project's commands as a user would; give back what it printed."""
     print(f"  $ {command} {' '.join(words)}", flush=True)
     done = subprocess.run([BIN / command, *words], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -64,14 +66,25 @@ def learn(world: Path) -> None:
     say("1  A distributor's history, simulated")
     run("recoup-lab", "simulate", "--returns", RETURNS, "--seed", "7", "--out", str(world))
     say("2  Models trained on it, recorded in MLflow")
-    print(run("recoup-lab", "train", "all", "--data", str(world)))
+    show_models(run("recoup-lab", "train", "all", "--data", str(world)))
     say("3  Promoted: champions in MLflow, imported into BentoML's model store")
-    print(run("recoup-lab", "promote", "all"))
+    show_models(run("recoup-lab", "promote", "all"))
     say("4  A forecast, issued: dated, stored, never changed")
     forecast = str(HOME / "demo" / "forecast.csv")
     run("recoup-lab", "forecast", "--data", str(world), "--horizon", "28", "--out", forecast)
     run("recoup", "migrate")
-    print(run("recoup", "issue-forecast", forecast))
+    print("  " + run("recoup", "issue-forecast", forecast))
+
+
+def show_models(printed: str) -> None:
+    """The line of each model and its first figures; the commands themselves print every figure and gate."""
+    for block in printed.split("\n\n"):
+        lines = [
+            line
+            for line in block.splitlines()
+            if line.startswith(("recoup-", "log_loss", "pinball_p50", "wape "))
+        ]
+        print("\n".join(f"  {line}" for line in lines))
 
 
 def start() -> subprocess.Popen[bytes]:
@@ -99,13 +112,23 @@ def stop(service: subprocess.Popen[bytes]) -> None:
         service.wait(30)
 
 
+def scanned_form(rng: np.random.Generator) -> Form:
+    """A filled return form as a scanner would send it, for a credit that needs an approval."""
+    while True:
+        form = draw(layouts()["rma_boxed"], rng=rng)
+        said = {truth.field: truth.value for truth in form.truths}
+        big = APPROVAL_ABOVE < float(said["credit_amount"]) <= SUPERVISOR_LIMIT
+        if big and said["reason"].startswith("Defective"):
+            return spoil(form, some_wear(rng), rng=rng)
+
+
 def request_from(fields: dict[str, Any], document: str) -> dict[str, Any]:
     """The return line that the form asks for, as an orchestrator would post it."""
     return {
         "return_line_id": f"{fields['rma_number']}/1",
         "rma_number": fields["rma_number"],
         "stage": "AUTHORIZATION",
-        "requested_at": "2026-11-20T10:00:00Z",
+        "requested_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "requested_by": "agent:17",
         "site": "DAL1",
         "region": "US-SOUTH",
@@ -113,17 +136,16 @@ def request_from(fields: dict[str, Any], document: str) -> dict[str, Any]:
         "customer": {"id": "C-000077", "tier": "gold", "since": "2019-04-01"},
         "item": {
             "sku": fields["item"],
-            "family": "hvac",
-            "unit_cost": "420.00",
-            "weight_kg": 18.5,
+            "family": "power_tools",
+            "weight_kg": 4.5,
             "regulatory_classes": ["NONE"],
         },
         "sale": {
             "order_number": fields["order_number"],
-            "sold_at": "2026-11-05T09:00:00Z",
+            "sold_at": (datetime.now(UTC) - timedelta(days=15)).isoformat(timespec="seconds"),
             "channel": "online",
-            "price_paid": fields["credit_amount"],
-            "quantity": 1,
+            "price_paid": fields["unit_price"],
+            "quantity": int(fields["quantity"]),
         },
         "reason": "DEFECTIVE",
         "customer_note": fields.get("problem"),
@@ -137,9 +159,10 @@ def triage() -> None:
     orchestrator, supervisor = key("orchestrator", "service:orchestrator"), key("supervisor", "emp:8")
     planner, auditor = key("planner", "emp:30"), key("auditor", "emp:40")
 
-    rng = np.random.default_rng(7)
+    for site, region in SITES.items():
+        call("PUT", f"/v1/reference/sites/{site}", orchestrator, json={"region": region})
     form = HOME / "demo" / "return-form.png"
-    degrade(draw(filled_return_form(rng), rng), rng=rng).save(form)
+    form.write_bytes(scanned_form(np.random.default_rng(7)).png())
     answer = call("POST", "/v1/documents", orchestrator, files={"file": form.open("rb")}).json()
     read = [field for field in answer["fields"] if field["value"] is not None]
     say(f"6  A scanned return form is read: {form}")
@@ -157,24 +180,27 @@ def triage() -> None:
     vote = {"vote": "approve", "comment": "seen with the customer"}
     mine = call("POST", f"{path}/votes", orchestrator, json=vote, headers={"If-Match": etag})
     theirs = call("POST", f"{path}/votes", supervisor, json=vote, headers={"If-Match": etag})
+    settled = call("GET", f"/v1/recommendations/{recommendation['id']}", auditor).json()["status"]
     say(
         "8  Held back by policy until a second person approves",
         f"the requester tries    {mine.status_code} {mine.json().get('detail', '')}",
         f"the supervisor votes   {theirs.status_code} {theirs.json()['status']}",
-        f"the recommendation is  {call('GET', '/v1/recommendations/' + recommendation['id'], auditor).json()['status']}",
+        f"the recommendation is  {settled}",
     )
     plan = call("GET", "/v1/labor-plan?site=DAL1", planner).json()
     verified = call("GET", "/v1/audit/verify", auditor).json()
+    first = plan["rows"][0]
     say(
         "9  What planners and auditors see",
-        f"first day of the labour plan: {json.dumps(plan['rows'][0])[:200]}",
+        f"labour on {first['ds']}    {first['units']:.0f} units, {first['hours']:.1f} hours, {first['heads']} heads, "
+        f"{first['dock_doors']} doors, {first['storage_positions']} positions",
+        f"audit chain             {'valid' if verified['valid'] else 'BROKEN'}, {verified['entries']} entries",
     )
-    print(f"  audit chain: {verified}")
     say(
         "Where to look",
         f"API          {URL}/docs   (OpenAPI: {URL}/openapi.json)",
         f"overview     {URL}/",
-        f"experiments  MLFLOW: .venv/bin/mlflow ui --backend-store-uri sqlite:///{HOME}/mlflow.sqlite",
+        f"experiments  .venv/bin/mlflow ui --backend-store-uri sqlite:///{HOME}/mlflow/mlflow.sqlite",
         f"keys         orchestrator {orchestrator}",
         f"             supervisor   {supervisor}",
     )

@@ -108,7 +108,8 @@ def _equal(left: Any, right: Any) -> float:
 
 
 COLUMNS: Final = (
-    *(_plain(name) for name in ("reason", "family", "brand", "sku", "site", "region", "channel")),
+    # No SKU: without it models serve new and known ones better (simulated: log-loss .916 against .927).
+    *(_plain(name) for name in ("reason", "family", "brand", "site", "region", "channel")),
     *(_plain(name) for name in ("customer_tier", "supplier_id", "currency")),
     *(_plain(name) for name in ("price_paid", "unit_cost", "weight_kg", "quantity", "credit_requested")),
     _ratio("credit_to_price", "credit_requested", "price_paid", "quantity"),

@@ -21,10 +21,13 @@ from features.text import TextScores, fit_text
 Matrix = npt.NDArray[np.float32]
 # Rarer values say too little about themselves; they are treated like unseen ones.
 MIN_COUNT: Final = 20
-NEVER_CLOSED: Final = frozenset({"sku", "brand", "supplier_id", "inspector"})  # new ones come every week
-STRANGERS: Final = 0.1  # share of training rows in which an open category is taken for unseen
+NEVER_CLOSED: Final = frozenset({"brand", "supplier_id", "inspector"})  # new ones come every week
 # With few values an ordered code overfits less than a subset search (vehicle claims, AUC: .812 -> .815).
 ORDERED_UP_TO: Final = 32
+REQUIRED: Final = frozenset(
+    {"reason", "family", "site", "region", "quantity", "credit_requested", "currency"}
+)
+GAPS: Final = 0.05  # share of values blanked in training
 QUANTILES: Final = tuple(np.linspace(0, 1, 11))
 # A category column is closed if training hardly ever met a value outside its list.
 CLOSED_SHARE: Final = 0.999
@@ -109,13 +112,17 @@ class Encoder:
         encoder = cls(kept, categories, closed, {name: scorer for name, (scorer, _) in fitted.items()})
         matrix = encoder._matrix(table, {name: held_out for name, (_, held_out) in fitted.items()})
         snapshots = tuple(_snapshot(values) for values in matrix.T)
-        return cls(kept, categories, closed, encoder.texts, snapshots), encoder._with_strangers(matrix, rng)
+        return cls(kept, categories, closed, encoder.texts, snapshots), encoder._with_gaps(matrix, rng)
 
-    def _with_strangers(self, matrix: Matrix, rng: np.random.Generator) -> Matrix:
-        """Blank some codes of open columns: tomorrow's SKUs and brands are in no training row."""
-        open_ones = [name in self.categories and name not in self.closed for name in self.names]
+    def _with_gaps(self, matrix: Matrix, rng: np.random.Generator) -> Matrix:
+        """Blank some values of columns that training always knew and a request need not tell.
+
+        LightGBM takes a missing value for zero where it never saw one missing: "not told" would become "no".
+        """
+        optional = np.array([name not in REQUIRED for name in self.names])
+        gapless = optional & ~np.isnan(matrix).any(axis=0)
         blank = np.zeros(matrix.shape, np.bool_)
-        blank[:, open_ones] = rng.random((len(matrix), sum(open_ones))) < STRANGERS
+        blank[:, gapless] = rng.random((len(matrix), int(gapless.sum()))) < GAPS
         return np.where(blank, np.float32(np.nan), matrix)
 
     @cached_property
@@ -189,7 +196,9 @@ class Encoder:
         ends = [shot.quantiles or (-np.inf, np.inf) for shot in self.snapshots]
         low, high = np.array([quantiles[0] for quantiles in ends]), np.array([q[-1] for q in ends])
         room = np.where(np.isfinite(low), FAR * (high - low), 0.0)
-        return low - room, high + room
+        # A column that never varied taught nothing, so no value of it is strange.
+        constant = low == high
+        return np.where(constant, -np.inf, low - room), np.where(constant, np.inf, high + room)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the text arrays as plain JSON values."""

@@ -72,9 +72,10 @@ class Thresholds:
     sites: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def sets(self, probabilities: Floats, sites: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Return shape (n, classes): which classes are in each row's set."""
+        """Return shape (n, classes): which classes are in each row's set; the likeliest one always is."""
         limits = np.array([self.sites.get(site, self.classes) for site in sites])
-        return np.asarray(probabilities >= limits.reshape(probabilities.shape))
+        likeliest = probabilities == probabilities.max(axis=1, keepdims=True, initial=0.0)
+        return np.asarray((probabilities >= limits.reshape(probabilities.shape)) | likeliest)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `thresholds_of` takes them."""

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from features.returns import Disposition, Grade, Reason
 from training.simulator.behaviour import GRADES, REASONS
-from training.simulator.catalogue import GROUP, GROUPS, REPAIRABLE, Array, family_figure
+from training.simulator.catalogue import FAMILY_NAMES, GROUP, GROUPS, REPAIRABLE, Array, family_figure
 
 _D: Final = Disposition
 DISPOSITIONS: Final = (
@@ -21,9 +21,9 @@ UNGRADED: Final = len(GRADES)  # the row of the tables below for what nobody ins
 # (grades after metrics.md: A 80-100, B 40-65, C 20-40, D 5-15, E 0-5 per cent).
 RECOVERY: Final = np.array(
     [
-        [0.97, 0.90, 0.55, 0.30, 0.10, 0.02, 0.0],
-        [0.92, 0.88, 0.62, 0.36, 0.10, 0.02, 0.0],
-        [0.80, 0.78, 0.66, 0.42, 0.10, 0.02, 0.0],
+        [0.90, 0.84, 0.52, 0.30, 0.10, 0.02, 0.0],
+        [0.86, 0.82, 0.58, 0.34, 0.10, 0.02, 0.0],
+        [0.75, 0.73, 0.62, 0.40, 0.10, 0.02, 0.0],
         [0.74, 0.72, 0.68, 0.56, 0.38, 0.05, 0.0],
         [0.30, 0.30, 0.28, 0.26, 0.24, 0.14, 0.0],
         [0.70, 0.66, 0.60, 0.50, 0.42, 0.18, 0.0],
@@ -42,7 +42,7 @@ TEMPERATURE: Final = 0.04  # of the policy, in shares of the value
 HABIT: Final = np.array([0.05, 0.05, 0.14, 0.42, 0.06, 0.16, 0.0, 0.0, 0.08, 0.20, 0.2, 0.0])
 ACQUIRED_SITE_HABIT: Final = np.array([0, 0, -0.1, -0.15, 0, 0, 0.2, 0, 0, 0, 0, 0])
 KEEP_BELOW_DOLLARS: Final = 35.0
-INSPECTED_SHARE: Final = (0.95, 0.99)  # by price: cheap lines are often credited without a look
+CHEAP_LINES_INSPECTED: Final = 0.85  # cheap lines are often credited without a look, all others never
 _VENDOR_REASONS: Final = ("DEFECTIVE", "WARRANTY_CLAIM", "NOT_AS_DESCRIBED", "DAMAGED_IN_TRANSIT")
 # Claims without goods: nothing arrives, and nobody can look at it.
 NO_GOODS: Final = np.array([reason in {Reason.NOT_RECEIVED, Reason.SHORT_SHIPPED} for reason in REASONS])
@@ -62,8 +62,7 @@ def inspected_share(price: Array, arrives: Array) -> Array:
     arrives : ndarray of shape (n,), bool
         There are goods to look at.
     """
-    low, high = INSPECTED_SHARE
-    return np.asarray(arrives * (low + (high - low) * np.clip(price / 150, 0, 1)))
+    return np.asarray(arrives * np.where(price < KEEP_BELOW_DOLLARS, CHEAP_LINES_INSPECTED, 1.0))
 
 
 def present_value(family: Array, price: Array, days_since_sale: Array) -> Array:
@@ -87,10 +86,10 @@ def policy(family: Array, value: Array, *, vendor: Array, absent: Array, acquire
     share = RECOVERY.T[None] * (1 - ZERO_RECOVERY) - (COST / (value[:, None] + 10))[:, None, :]
     habit = HABIT + acquired_site[:, None] * ACQUIRED_SITE_HABIT
     logits = (share + habit[:, None, :]) / TEMPERATURE
-    return np.asarray(softmax(np.where(_allowed(family, value, vendor, absent), logits, -np.inf), axis=2))
+    return np.asarray(softmax(np.where(_allowed(family, vendor, absent), logits, -np.inf), axis=2))
 
 
-def _allowed(family: Array, value: Array, vendor: Array, absent: Array) -> Array:
+def _allowed(family: Array, vendor: Array, absent: Array) -> Array:
     at = {disposition: column for column, disposition in enumerate(DISPOSITIONS)}
     first = {grade: position for position, grade in enumerate(GRADES)}
     ok = np.ones((family.size, UNGRADED + 1, len(DISPOSITIONS)), bool)
@@ -101,16 +100,26 @@ def _allowed(family: Array, value: Array, vendor: Array, absent: Array) -> Array
     ok[:, :, [at[_D.REFURBISH], at[_D.PARTS_HARVEST]]] &= REPAIRABLE[family][:, None, None]
     ok[:, :, at[_D.RETURN_TO_VENDOR]] &= vendor[:, None]
     ok[:, :, at[_D.DESTROY]] &= perishable[:, None]
-    ok[:, first[Grade.E], at[_D.REFURBISH]] = False
+    ok[:, first[Grade.E], [at[_D.REFURBISH], at[_D.LIQUIDATE]]] = False
+    ok[:, : first[Grade.E], [at[_D.PARTS_HARVEST], at[_D.RECYCLE]]] = False
     # What was opened and is eaten, drunk or taken is never sold again.
     for sold in (_D.RESTOCK, _D.REPACKAGE_RESTOCK, _D.OPEN_BOX_RESALE, _D.LIQUIDATE):
         ok[:, 1:, at[sold]] &= ~perishable[:, None]
-    for column in (at[_D.NO_RETURN_KEEP], at[_D.MISSING]):
-        ok[:, :UNGRADED, column] = False
-    ok[:, UNGRADED, : at[_D.LIQUIDATE]] = False
-    ok[:, UNGRADED, at[_D.DONATE] : at[_D.DESTROY]] = False
-    ok[:, UNGRADED, at[_D.NO_RETURN_KEEP]] &= value < KEEP_BELOW_DOLLARS
-    ok[:, UNGRADED, :] &= ~absent[:, None]
+    ok[:, :UNGRADED, [at[_D.NO_RETURN_KEEP], at[_D.MISSING]]] = False
+    # Worn safety gear is destroyed, spent batteries recycled: nobody may or wants to buy them.
+    safety, batteries = (FAMILY_NAMES[family] == name for name in ("safety", "batteries"))
+    worn = slice(first[Grade.C], first[Grade.E] + 1)
+    ok[:, worn, :] &= ~(safety | batteries)[:, None, None]
+    ok[:, worn, at[_D.DESTROY]] |= safety[:, None]
+    ok[:, worn, at[_D.RECYCLE]] |= batteries[:, None]
+    # Worn clothes are given away, other worn goods liquidated.
+    clothes = GROUP[family] == GROUPS.index("apparel")
+    ok[:, :, at[_D.DONATE]] = False
+    ok[:, first[Grade.D], at[_D.DONATE]] = clothes
+    ok[:, first[Grade.D], at[_D.LIQUIDATE]] &= ~clothes
+    # What nobody looks at is left with the customer, or never came.
+    ok[:, UNGRADED, :] = False
+    ok[:, UNGRADED, at[_D.NO_RETURN_KEEP]] = ~absent
     ok[:, UNGRADED, at[_D.MISSING]] = absent
     return ok
 
