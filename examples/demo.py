@@ -192,9 +192,9 @@ def triage() -> None:
     first = plan["rows"][0]
     say(
         "9  What planners and auditors see",
-        f"labour on {first['ds']}    {first['units']:.0f} units, {first['hours']:.1f} hours, {first['heads']} heads, "
-        f"{first['dock_doors']} doors, {first['storage_positions']} positions",
-        f"audit chain             {'valid' if verified['valid'] else 'BROKEN'}, {verified['entries']} entries",
+        f"labour on {first['ds']}    {first['units']:.0f} units, {first['hours']:.1f} hours, "
+        f"{first['heads']} heads, {first['dock_doors']} doors, {first['storage_positions']} positions",
+        f"audit chain             valid: {verified['valid']}, {verified['entries']} entries",
     )
     say(
         "Where to look",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -80,8 +81,8 @@ def create_app(settings: Settings, open_runtime: Callable[[Settings], Runtime]) 
 
 def _unknown(request: Request) -> Response:
     # Without this route BentoML would answer unknown paths itself, in plain text.
-    for route in request.app.routes:
-        methods = getattr(route, "methods", None)
-        if methods and route.path != "/{path:path}" and route.path_regex.match(request.url.path):
-            raise HTTPException(405, "This path takes another method.", {"Allow": ", ".join(sorted(methods))})
+    known = [route for module in ROUTERS for route in module.router.routes if isinstance(route, APIRoute)]
+    methods = {m for route in known if route.path_regex.match(request.url.path) for m in route.methods or ()}
+    if methods:
+        raise HTTPException(405, "This path takes another method.", {"Allow": ", ".join(sorted(methods))})
     raise HTTPException(404, "There is nothing at this path; /openapi.json lists what there is.")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.columns import table_of
+from features.columns import computed, table_of
 from features.returns import EXPONENTS, Disposition, RegulatoryClass, ReturnLine
 from features.table import Table, number, objects
 from models import economics, fraud
@@ -84,7 +84,8 @@ class Insight:
 
 def look(line: ReturnLine, history: Mapping[str, float], champions: Champions) -> Insight:
     """Ask every model about one line."""
-    table = table_of([line], {name: [figure] for name, figure in history.items()})
+    # Numbers are worked out once: every model's encoder finds them in the table.
+    table = computed(table_of([line], {name: [figure] for name, figure in history.items()}))
     likely, probabilities, chosen = _disposition(table, champions)
     score, band, reasons = _fraud(table, champions)
     minutes = _minutes(table, champions)

@@ -65,7 +65,7 @@ def prepare(runtime: Runtime, line: ReturnLine) -> Case:
     if missing := set(line.document_ids) - {document.id for document in attached}:
         raise NotInLedgerError(f"document {min(missing)} is not known; post it to /v1/documents first.")
     insight = look(line, history, runtime.champions)
-    kinds = tuple(sorted({document.kind for document in attached}))
+    kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in attached}))
     return Case(
         line, insight, master_data, kinds, sites, _digest({"line": repr(line), "history": repr(history)})
     )

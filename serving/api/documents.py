@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, UploadFile
@@ -22,6 +23,17 @@ from serving.times import iso
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 Sender = Annotated[Caller, permit(Action.DOCUMENTS_WRITE)]
 Reader = Annotated[Caller, permit(Action.DOCUMENTS_READ)]
+
+
+class Evidence(StrEnum):
+    """What a policy can demand that no form is; whoever approves sees the document itself."""
+
+    PHOTO = "PHOTO"
+    SUPPLIER_RETURN_AUTHORIZATION = "SUPPLIER_RETURN_AUTHORIZATION"
+    PACKING_173_185_F = "PACKING_173_185_F"
+    REGISTRANT_RECORD = "REGISTRANT_RECORD"
+    COMPLAINT_RECORD = "COMPLAINT_RECORD"
+    DECONTAMINATION_STATEMENT = "DECONTAMINATION_STATEMENT"
 
 
 class CorrectedField(Wire):
@@ -46,10 +58,13 @@ def post(  # the parts of a multipart form
     file: Annotated[UploadFile, File(description="PDF, PNG, JPEG or TIFF.")],
     kind: Annotated[Kind | None, Form()] = None,
     return_line_id: Annotated[Text | None, Form()] = None,
+    evidence: Annotated[
+        Evidence | None, Form(description="What policy may demand, where it is that.")
+    ] = None,
 ) -> JSONResponse:
     """Read a form, proof or claim into fields with confidence and place; the original is kept."""
     data = file.file.read()
-    payload = digest(f"document {kind} {return_line_id}", data)
+    payload = digest(f"document {kind} {return_line_id} {evidence}", data)
     with doors.ledger.read() as tx:
         if answer := remembered(tx, caller, key, payload):
             return answer.response()
@@ -66,7 +81,15 @@ def post(  # the parts of a multipart form
             **body,
         }
         stored = Document(
-            said["id"], sha, str(said["kind"]), path.name, said, caller.subject, now, return_line_id
+            said["id"],
+            sha,
+            str(said["kind"]),
+            path.name,
+            said,
+            caller.subject,
+            now,
+            return_line_id,
+            {"evidence": evidence},
         )
         tx.add_document(stored)
         return Answer(201, said)
