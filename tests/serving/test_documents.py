@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from tests.factories import a_line
+from training.simulator.forms import draw, layouts
+
+
+@pytest.fixture(scope="module")
+def form():
+    """A filled return form as a clean scan."""
+    return draw(layouts()["rma_boxed"], rng=np.random.default_rng(3))
+
+
+def post(service, data, **fields):
+    return service.call("POST", "/v1/documents", files={"file": ("form.png", data)}, data=fields)
+
+
+def test_a_scanned_form_becomes_fields_with_place_and_confidence(make_service, form):
+    answer = post(make_service(), form.png())
+    assert (answer.status_code, answer.json()["kind"]) == (201, "RETURN_FORM")
+    truth = {one.field: one.value for one in form.truths}
+    fields = {field["name"]: field for field in answer.json()["fields"]}
+    assert fields["rma_number"]["value"] == truth["rma_number"]
+    keys = {
+        "name",
+        "raw",
+        "value",
+        "type",
+        "confidence",
+        "page",
+        "polygon",
+        "label",
+        "method",
+        "alternatives",
+        "checks",
+    }
+    assert keys <= set(fields["rma_number"])
+
+
+def test_the_document_and_its_corrections_can_be_read_again(make_service, form):
+    service = make_service()
+    document = post(service, form.png()).json()["id"]
+    body = {"fields": [{"name": "serial", "value": "SN-1"}], "comment": "read by eye"}
+    assert service.call("POST", f"/v1/documents/{document}/corrections", json=body).status_code == 201
+    again = service.call("GET", f"/v1/documents/{document}").json()
+    assert again["corrections"][0]["fields"] == body["fields"]
+    assert again["corrections"][0]["actor"] == "emp:orchestrator"
+
+
+def test_a_document_is_evidence_that_a_policy_can_demand(service, form):
+    damaged = {
+        "reason": "DAMAGED_IN_TRANSIT",
+        "credit_requested__amount": "300.00",
+        "sale__price_paid": "300.00",
+    }
+    before = service.recommend(a_line(**damaged)).json()
+    assert before["status"] == "held"
+    photo = post(service, form.png(), kind="OTHER", evidence="PHOTO").json()["id"]
+    after = service.recommend(a_line(**damaged, document_ids=[photo], revises=before["id"])).json()
+    assert "OPS-05" not in {rule["id"] for rule in after["guardrails"]}
+
+
+def test_an_unknown_document_is_refused(service):
+    assert service.recommend(a_line(document_ids=["doc_nothing"])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "status"), [(b"", 422), (b"%PDF-1.7 broken", 422), (b"GIF89a....", 415), (b"plain words", 415)]
+)
+def test_what_cannot_be_read_is_refused_and_writes_nothing(make_service, data, status):
+    service = make_service()
+    service.key_of("orchestrator", "emp:orchestrator")
+    before = service.ledger.verify().entries
+    answer = post(service, data)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert service.ledger.verify().entries == before
+
+
+def test_the_senders_file_name_never_becomes_a_path(make_service, form, tmp_path):
+    service = make_service()
+    answer = service.call("POST", "/v1/documents", files={"file": ("../../etc/passwd", form.png())})
+    assert answer.status_code == 201
+    kept = [path for path in tmp_path.rglob("*") if path.suffix == ".png"]
+    assert [path.parent.name for path in kept] == ["documents"]
