@@ -389,4 +389,5 @@ FACTS: Final = (
     Fact("fraud.band", "string", "models: low, medium or high"),
     Fact("fraud.expected_loss", "int", "models"),
     Fact("fraud.reviews_left", "int", "ledger: what is left of the site's review budget of the day"),
+    Fact("fraud.review_threshold", "int", "ledger: the expected loss that a review must beat, by its budget"),
 )

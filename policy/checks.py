@@ -6,14 +6,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
-from features.returns import FACTS
+from features.returns import FACTS, Disposition, Grade, HandlingClass, Reason, RegulatoryClass
 from policy.authority import FIRST_RESORT
 from policy.language import FactValue, Language
-from policy.rulebook import Hit, Rulebook
+from policy.rulebook import CONSIDERED, Hit, Rulebook
 from policy.shapes import OWNERS, Effect, ExampleShape, FileShape, RuleShape
 from policy.source import Path, Problem, Source
 
 _KINDS: Final = {fact.name: fact.kind for fact in FACTS}
+# Facts of a closed vocabulary: an example with any other value shows a return that cannot exist.
+_VOCABULARY: Final[dict[str, frozenset[str]]] = {
+    "reason": frozenset(Reason),
+    "inspection.grade": frozenset(Grade),
+    "item.regulatory": frozenset(RegulatoryClass),
+    "item.handling": frozenset(HandlingClass),
+    CONSIDERED: frozenset(Disposition),
+    "fraud.band": frozenset({"low", "medium", "high"}),
+}
+_SET_BY_JUDGE: Final = {"stage": "give 'stage' beside the facts", "site": "a site's rules stand in its file"}
 _PYTHON: Final[dict[str, type]] = {"int": int, "double": float, "bool": bool, "string": str, "list": list}
 
 
@@ -102,7 +112,8 @@ def _site_ladder_problems(source: Source, written: FileShape, base: Rulebook) ->
 def example_problems(
     source: Source, written: FileShape, book: Rulebook, language: Language
 ) -> Iterator[Problem]:
-    """Examples that do not come out as written, and rules that no example ever reaches."""
+    """Examples that do not come out as written, and rules that no possible return reaches."""
+    yield from _shadowed(source, written)
     for place, rule in enumerate(written.rules):
         for number, example in enumerate(rule.examples):
             path: Path = ("rules", place, "examples", number)
@@ -110,10 +121,30 @@ def example_problems(
                 source.problem(path, f"{rule.id}, example {number + 1}: {sentence}.")
                 for sentence in _example_sentences(rule, example, book, language)
             )
-        if rule.enforced_by == "judge" and all(example.gives != rule.effect for example in rule.examples):
+        if rule.enforced_by == "judge" and not any(
+            example.gives == rule.effect == _given(weigh_example(rule, example, book, language))
+            for example in rule.examples
+        ):
             yield source.problem(
                 ("rules", place), f"{rule.id} is unreachable: no example gives '{rule.effect}'."
             )
+
+
+def _shadowed(source: Source, written: FileShape) -> Iterator[Problem]:
+    """Rules that can add nothing, because one before them does the same wherever they apply."""
+    for place, rule in enumerate(written.rules):
+        for other in written.rules[:place]:
+            if rule.enforced_by == "judge" and _demands(rule) == _demands(other):
+                within = set(rule.stages) <= set(other.stages) and rule.forbids <= other.forbids
+                if within and set(rule.target) <= set(other.target):
+                    sentence = f"{rule.id} is unreachable: {other.id} does the same wherever it applies."
+                    yield source.problem(("rules", place), sentence)
+
+
+def _demands(rule: RuleShape) -> tuple[object, ...]:
+    texts = (" ".join((text or "").split()) for text in (rule.when, rule.provided, rule.at))
+    asked = (rule.effect, rule.then, str(rule.roles), rule.count, rule.document)
+    return (rule.enforced_by, *asked, *texts)
 
 
 def _example_sentences(
@@ -124,6 +155,10 @@ def _example_sentences(
             yield f"'{name}' is no fact"
         elif type(value) is not _PYTHON[_KINDS[name]]:
             yield f"'{name}' is of type {_KINDS[name]}, not {type(value).__name__}"
+        elif name in _SET_BY_JUDGE:
+            yield f"'{name}' is no fact of an example: {_SET_BY_JUDGE[name]}"
+        elif strange := _strange(name, value):
+            yield f"'{name}' is never {strange}"
     if example.stage is not None and example.stage not in rule.stages:
         yield f"the rule does not apply at {example.stage}"
     hit = weigh_example(rule, example, book, language)
@@ -132,6 +167,11 @@ def _example_sentences(
         yield f"gives '{given}', not '{example.gives}'"
     if example.ceiling is not None and (hit is None or hit.ceiling != example.ceiling):
         yield f"the ceiling is {hit.ceiling if hit else None}, not {example.ceiling}"
+
+
+def _strange(name: str, value: FactValue) -> str:
+    values = {str(each) for each in (value if isinstance(value, list) else [value])}
+    return ", ".join(sorted(values - _VOCABULARY.get(name, frozenset(values))))
 
 
 def weigh_example(rule: RuleShape, example: ExampleShape, book: Rulebook, language: Language) -> Hit | None:

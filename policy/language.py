@@ -58,17 +58,20 @@ class Condition:
         The CEL source.
     references : frozenset of str
         The facts and limits that it names.
+    blank : bool or None
+        Whether it holds where nothing that it names is known.
     """
 
     text: str
     references: frozenset[str]
     expression: Any
+    blank: bool | None
 
     def holds(self, known: Known) -> bool | None:
         """Whether it holds; None where a missing fact leaves it open."""
-        # The binding answers with an error for a missing or ill-typed fact and for overflow: never a verdict.
-        answer = self.expression.eval(known.activation).value()
-        return answer if answer is True or answer is False else None
+        if self.references.isdisjoint(known.names):
+            return self.blank  # answered once and for all: evaluating costs more than the rest of a rule
+        return _answer(self.expression, known.activation)
 
     def missing(self, known: Known) -> frozenset[str]:
         """The facts that it names and that are not known."""
@@ -111,6 +114,7 @@ class Language:
             name: re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)") for name in kinds
         }
         self._environment = cel.NewEnv(variables={name: type_of[kind] for name, kind in kinds.items()})
+        self._nothing = self._environment.Activation({})
 
     def condition(self, text: str) -> Condition:
         """Compile a question; refuse anything but a well-typed yes or no.
@@ -120,7 +124,8 @@ class Language:
         ConditionError
             For a syntax error, an undeclared name, a type error, or a result that is not boolean.
         """
-        return Condition(text, self._references(text), self._compile(text, cel.Type.BOOL, "true or false"))
+        expression = self._compile(text, cel.Type.BOOL, "true or false")
+        return Condition(text, self._references(text), expression, _answer(expression, self._nothing))
 
     def amount(self, text: str) -> Amount:
         """Compile an amount in minor units; refuse anything but a whole number.
@@ -151,6 +156,12 @@ class Language:
     def _references(self, text: str) -> frozenset[str]:
         bare = _STRING.sub("''", text)
         return frozenset(name for name, pattern in self._names.items() if pattern.search(bare))
+
+
+def _answer(expression: Any, activation: Any) -> bool | None:
+    # The binding answers with an error for a missing or ill-typed fact and for overflow: never a verdict.
+    answer = expression.eval(activation).value()
+    return answer if answer is True or answer is False else None
 
 
 def _sentence(refusal: str, text: str) -> str:

@@ -54,9 +54,10 @@ class Shape(BaseModel):
 class LimitShape(Shape):
     """An amount, a number of days, a share: the integers that rules compare with."""
 
-    unit: Literal["money", "days", "business_days", "hours", "years", "percent", "count", "date"] | None = (
-        None
-    )
+    unit: (
+        Literal["money", "days", "business_days", "hours", "years", "percent", "permille", "count", "date"]
+        | None
+    ) = None
     means: _Text | None = None
     basis: _Text | None = None
     tighter: Literal["lower", "higher"] = "lower"

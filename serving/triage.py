@@ -151,8 +151,7 @@ def _related(superseded: Recommendation | None) -> tuple[str, ...]:
 
 def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, now: datetime) -> dict[str, Any]:
     line, insight = asked.line, case.insight
-    budget = book.limits["fraud_reviews_per_day"].at(line.credit_requested.currency) or 0
-    used = tx.approvals_asked(
+    reviews = tx.approvals_asked(
         FRAUD_REVIEW_RULE, site=line.site, since=now.replace(hour=0, minute=0, second=0)
     )
     past = tx.policy_facts(_line(line), as_of=line.requested_at)
@@ -170,7 +169,7 @@ def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, now: datet
     return {
         **from_request(line),
         **from_master_data(case.master_data, line, book),
-        **from_ledger(past, line, book, reviews_left=max(budget - used, 0)),
+        **from_ledger(past, line, book, reviews=reviews, now=now),
         **{name: value for name, value in learned.items() if value is not None},
     }
 

@@ -57,6 +57,7 @@ PLAIN: dict[str, Any] = {
     "fraud.band": "low",
     "fraud.expected_loss": 357,
     "fraud.reviews_left": 40,
+    "fraud.review_threshold": 1500,
 }
 
 

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from features.returns import FACTS, Disposition, Grade, HandlingClass, Money, Reason, RegulatoryClass, Stage
+from policy.authority import FIRST_RESORT
 from policy.guardrails import PolicySet, Proposal, Verdict, judge
 from policy.policies import DEFAULT_RULES
 from policy.rulebook import CONSIDERED, Rule, Rulebook
@@ -195,3 +196,30 @@ def test_a_supervisor_who_is_asked_about_a_large_credit_is_lifted_to_one_who_may
         "OPS-09": ("manager",),
         "FIN-01": ("manager",),
     }
+
+
+@settings(max_examples=300)
+@given(proposal=_PROPOSALS, site=st.sampled_from(PLACES), data=st.data())
+def test_whatever_is_not_known_is_put_before_someone_who_may_answer_for_the_amount(
+    plain: dict[str, Any], proposal: Proposal, site: str, data: st.DataObject
+) -> None:
+    """Whichever rule a missing fact leaves open, whoever else it asks."""
+    unknown = data.draw(st.sets(st.sampled_from(sorted(plain)), max_size=4))
+    whole = {**plain, **proposal.facts}
+    facts = {name: value for name, value in whole.items() if name not in unknown and value is not ...}
+    verdict = judge(POLICIES, replace(proposal, facts=facts), site=site)
+    authority = POLICIES.at(site).authority
+    supervisors = authority.voters((FIRST_RESORT,), proposal.credit)
+    answering = [
+        each
+        for each in verdict.approvals
+        if each.roles == supervisors.roles and each.amount == proposal.credit
+    ]
+    assert bool(verdict.missing) <= bool(answering)
+
+
+def test_a_specialist_who_is_asked_does_not_stand_in_for_the_supervisor(
+    judged: Callable[..., Verdict],
+) -> None:
+    verdict = judged({"item.regulatory": ["NONE"], "fraud.expected_loss": ...})
+    assert {each.roles for each in verdict.approvals} == {("fraud_reviewer",), ("supervisor",)}

@@ -68,6 +68,19 @@ def test_a_good_rule_is_taken(files: dict[str, str]) -> None:
         ("{line.quantity: 8}", "{line.quantity: eight}", "of type int, not str"),
         ("{line.quantity: 8}", "{line.quantity: 8, line.colour: 1}", "'line.colour' is no fact"),
         ("gives: hold}", "gives: hold, stage: CLOSED}", "does not apply at CLOSED"),
+        ("{line.quantity: 8}", "{line.quantity: 8, inspection.grade: F}", "'inspection.grade' is never F"),
+        (
+            "{line.quantity: 8}",
+            "{line.quantity: 8, item.handling: [HEAVY]}",
+            "'item.handling' is never HEAVY",
+        ),
+        ("{line.quantity: 8}", "{line.quantity: 8, stage: CLOSED}", "give 'stage' beside the facts"),
+        (
+            "line.quantity > 7",
+            "line.quantity > 7 && stage == 'CLOSED'",
+            "OPS-99 is unreachable",
+        ),
+        ("line.quantity > 7", "line.quantity > 7 && line.quantity < 7", "OPS-99 is unreachable"),
         ("effect: hold", "effect: require_approval", "needs 'roles'"),
         ("effect: hold", "effect: cap", "'cap' and 'at' belong together"),
         ("effect: hold", "effect: cap\n    at: sale.price", "'at': undeclared reference to 'sale.price'"),
@@ -93,6 +106,43 @@ def test_a_rule_that_settles_the_disposition_cannot_ask_for_it(files: dict[str, 
         "line.quantity > 7", "'RESTOCK' in disposition.considered"
     )
     assert "cannot ask for 'disposition.considered'" in _refusal(_with(files, rule))
+
+
+def test_a_rule_that_another_covers_wherever_it_applies_is_unreachable(files: dict[str, str]) -> None:
+    again = RULE.replace("OPS-99", "OPS-98").replace("Too many.", "Far too many.")
+    assert "OPS-98 is unreachable: OPS-99 does the same" in _refusal(_with(files, RULE + again))
+    wider = again.replace("[AUTHORIZATION]", "[AUTHORIZATION, CLOSED]")
+    assert "OPS-98" in {rule.id for rule in PolicySet.parse(_with(files, RULE + wider)).rules}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "spoilt", "sentence"),
+    [
+        ("line.quantity > 7", "line.colour > 7", '    when: "line.colour > 7"', "undeclared reference"),
+        (
+            "line.quantity > 7",
+            "line.quantity > 'x'",
+            "    when: \"line.quantity > 'x'\"",
+            "no matching overload",
+        ),
+        ("OPS-99", "OPS-01", "  - id: OPS-01", "already stands in"),
+        ("gives: hold", "gives: nothing", "  - id: OPS-99", "is unreachable"),
+        (RULE[RULE.index("    examples") :], "", "  - id: OPS-99", "needs at least one example"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_told_with_its_line(
+    files: dict[str, str], old: str, new: str, spoilt: str, sentence: str
+) -> None:
+    text = _with(files, RULE.replace(old, new))
+    lines = text["operations.yaml"].splitlines()
+    line = len(lines) - lines[::-1].index(spoilt)
+    refusals = _refusal(text).splitlines()
+    assert any(one.startswith(f"operations.yaml:{line}: ") and sentence in one for one in refusals), refusals
+
+
+def test_a_loosening_site_is_told_with_its_line(files: dict[str, str]) -> None:
+    site = SITE + "limits:\n  keep_below: {per_currency: {USD: 1}}\n  return_window_days: {value: 31}\n"
+    assert _refusal({**files, "sites/DAL1.yaml": site}).startswith("sites/DAL1.yaml:4: ")
 
 
 def test_the_line_is_the_one_to_correct(files: dict[str, str]) -> None:
