@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -40,13 +40,12 @@ class Volume:
 
     def mean(self, panel: Panel, *, horizon: int) -> Floats:
         """Forecast the mean of the periods after the panel; shape (n, horizon), returns a period."""
-        self._check(panel)
-        bases = forecasts(panel, checked(horizon))
+        known = self._known(panel)
+        bases = forecasts(known, checked(horizon))
         if self.lift is not None:
-            bases["trees"] = self.lift.apply(panel, bases)
-        known = {name: weight for name, weight in self.weights.items() if name in bases}
-        blend = sum(weight * bases[name] for name, weight in known.items())
-        return np.asarray(blend / max(sum(known.values()), FLOOR))
+            bases["trees"] = self.lift.apply(known, bases)
+        blend = sum(weight * bases[name] for name, weight in self.weights.items())
+        return np.asarray(blend / max(sum(self.weights.values()), FLOOR))
 
     def predict(
         self, panel: Panel, *, horizon: int = 28, paths: int = 500, rng: np.random.Generator
@@ -56,7 +55,8 @@ class Volume:
         Raises
         ------
         BadInputError
-            If the horizon is not 1 to 90 periods, or the panel has other levels than the model.
+            If the horizon is not 1 to 90 periods, or the panel has other levels than the model or lacks the
+            sales that it learned from.
         """
         drawn = draw(self.mean(panel, horizon=horizon), self.dispersion, paths=paths, rng=rng)
         ds = panel.periods(panel.length, panel.length + horizon).start_time
@@ -85,11 +85,20 @@ class Volume:
         trees = {} if self.lift is None else {"booster.txt": self.lift.text}
         return {"volume.json": json.dumps(facts, indent=1), **trees}
 
-    def _check(self, panel: Panel) -> None:
+    def _known(self, panel: Panel) -> Panel:
+        """What the model can read of a panel: sales are ignored if it has learned from returns alone."""
         if (panel.levels, panel.freq) != (self.levels, self.freq):
             raise BadInputError(
                 f"the model knows {self.levels} by {self.freq}, not {panel.levels} by {panel.freq}."
             )
+        if "sales" not in self.weights:
+            return replace(panel, sales=None, lags=None)
+        if panel.sales is None:
+            raise BadInputError(
+                "the history has no sales, and the model learned from returns and sales; "
+                "give the sales as well, or train the model on returns alone."
+            )
+        return panel
 
 
 def load(folder: Path) -> Volume:

@@ -1,6 +1,7 @@
 """The volume forecast keeps its promises: coherent, whole, calibrated, honest about what it does not know."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,30 @@ def test_a_model_refuses_a_panel_of_other_levels():
     model = volume.fit(a_panel(60), horizon=7, rng=np.random.default_rng(0))
     with pytest.raises(BadInputError, match="by D, not"):
         model.predict(a_panel(60, "W"), horizon=4, rng=np.random.default_rng(0))
+
+
+def a_selling_panel() -> Panel:
+    history = a_history(300, mean=20.0)
+    return volume.panel(history, levels=LEVELS, freq="D", sales=history.assign(y=history.y * 5))
+
+
+def test_a_model_that_learned_from_sales_says_when_they_are_missing():
+    """Trees and weights need the open sales; without them there is a sentence, not LightGBM's own error."""
+    panel = a_selling_panel()
+    model = volume.fit(panel, horizon=7, rng=np.random.default_rng(0))
+    assert model.lift is not None
+    with pytest.raises(BadInputError, match=r"has no sales.*give the sales as well, or train"):
+        model.predict(replace(panel, sales=None), horizon=7, rng=np.random.default_rng(0))
+
+
+def test_a_model_of_returns_alone_ignores_sales():
+    """What it never learned from changes nothing."""
+    panel = a_selling_panel()
+    bare = replace(panel, sales=None)
+    model = volume.fit(bare, horizon=7, rng=np.random.default_rng(0))
+    assert model.lift is not None
+    with_sales, without = (model.mean(each, horizon=7) for each in (panel, bare))
+    assert np.array_equal(with_sales, without)
 
 
 def test_half_a_week_at_either_end_does_not_count():
