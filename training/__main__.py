@@ -28,7 +28,9 @@ COMMANDS: Final = {
     "rollback": Command("training.commands", "Give the crown back to the champion before."),
     "score": Command("training.commands", "Answer every row of a table."),
     "forecast": Command("training.forecast", "Forecast how many items come back, where and when."),
-    "backtest": Command("training.backtest", "Forecast the past and compare it with what happened."),
+    "backtest": Command(
+        "training.forecasting.backtest", "Forecast the past and compare it with what happened."
+    ),
 }
 
 

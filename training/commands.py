@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
-import pandas as pd
 import typer
 
 from features.mapping import load as load_table
@@ -18,26 +17,17 @@ from training.answers import answers, card, load
 from training.datasets import Dataset, read
 from training.evaluate import evaluate as judge
 from training.evaluate import table_of_figures
+from training.options import AsJson, Data, Date, MappingFile, Model, Out, Seed, writable, write_table
 from training.settings import Settings
 from training.simulator.world import simulate as draw
 from training.simulator.world import write
 from training.tracking import Registered, Registry
-from training.train import TASKS, Trained, train_volume
+from training.train import TASKS, Trained, read_volumes, train_volume
 from training.train import train as train_task
 
 # A fixed day, so that the same seed is the same world whenever it is drawn.
 WORLD_START: Final = datetime(2023, 11, 1, tzinfo=UTC)
 EVERYTHING: Final = (*TASKS, "volume")
-
-Model = Annotated[str, typer.Argument(help="A task, a registered name@alias or name/version, or a folder.")]
-Data = Annotated[
-    Path | None, typer.Option(help="A csv, csv.gz or parquet table, or a folder of simulated history.")
-]
-MappingFile = Annotated[Path | None, typer.Option(help="What the table's columns mean (YAML).")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
-Date = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC date or time.")
-]
 
 
 def simulate(
@@ -69,18 +59,17 @@ def train(
     """Fit, judge beside a bare baseline, log to MLflow and register as challenger."""
     if task not in (*EVERYTHING, "all"):
         raise BadInputError(f"'{task}' is no task; choose one of {', '.join(EVERYTHING)} or all.")
-    registry, now = _registry(), datetime.now(UTC)
     tasks = EVERYTHING if task == "all" else (task,)
     # All tables are read before anything is written: bad input leaves no half of the work behind.
     datasets = {
         name: read(name, data=data, mapping=mapping, as_of=as_of) for name in tasks if name != "volume"
     }
-    for name in tasks:
-        if name == "volume":
-            done = train_volume(data, mapping, freq=freq, registry=registry, seed=seed, now=now)
-        else:
-            done = train_task(datasets[name], registry=registry, seed=seed, tune=tune, now=now)
-        typer.echo(table_of_figures(done.figures, title=_title(done)) + "\n")
+    volumes = read_volumes(data, mapping, freq=freq, as_of=as_of) if "volume" in tasks else None
+    registry, now = _registry(), datetime.now(UTC)
+    for dataset in datasets.values():
+        _show(train_task(dataset, registry=registry, seed=seed, tune=tune, now=now))
+    if volumes is not None:
+        _show(train_volume(volumes, registry=registry, seed=seed, now=now))
 
 
 def evaluate(
@@ -88,7 +77,7 @@ def evaluate(
     *,
     data: Data = None,
     mapping: MappingFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")] = False,
+    as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
     """Judge a model on rows it has not seen: by default the test rows of its own data."""
@@ -129,11 +118,10 @@ def score(
     *,
     data: Data = None,
     mapping: MappingFile = None,
-    out: Annotated[Path, typer.Option(help="The .csv or .parquet file to write.")],
+    out: Out,
 ) -> None:
     """Answer every row of a table, in its order."""
-    if not out.name.endswith((".csv", ".parquet")):
-        raise BadInputError(f"{out}: cannot write this kind of file; name a .csv or .parquet file.")
+    writable(out)
     folder = _folder(model)
     facts = card(folder)
     if facts["task"] == "volume":
@@ -142,7 +130,7 @@ def score(
     loaded = load_table(source, meaning, purpose="score")
     found = answers(facts["task"], load(folder), loaded.table)
     found.insert(0, "return_line_id", loaded.table["return_line_id"])
-    _write(found, out)
+    write_table(found, out)
     typer.echo(f"{len(found)} rows: {out}")
 
 
@@ -177,17 +165,7 @@ def _dataset(facts: dict[str, Any], data: Path | None, mapping: Path | None) -> 
     return read(facts["task"], data=source, mapping=meaning, as_of=as_of)
 
 
-def _title(done: Trained) -> str:
+def _show(done: Trained) -> None:
     registered: Registered = done.registered
-    return f"{registered.name} version {registered.version}, challenger"
-
-
-def _write(frame: pd.DataFrame, out: Path) -> None:
-    """Write a table whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    if out.suffix == ".parquet":
-        frame.to_parquet(partial, index=False)
-    else:
-        frame.to_csv(partial, index=False)
-    partial.replace(out)
+    title = f"{registered.name} version {registered.version}, challenger"
+    typer.echo(table_of_figures(done.figures, title=title) + "\n")

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,15 +74,24 @@ class Registry:
     """The store of runs and models: SQLite under `home`, or the tracking server at `uri`."""
 
     def __init__(self, home: Path, *, uri: str | None = None) -> None:
-        home.mkdir(parents=True, exist_ok=True)
         self._home = home.resolve()
-        self._uri = uri or f"sqlite:///{self._home / 'mlflow.sqlite'}"
-        with _quiet(self._uri):
-            self._client = mlflow.MlflowClient(self._uri, self._uri)
-            if self._client.get_experiment_by_name(EXPERIMENT) is None:
-                # A server keeps artefacts where it likes; locally they lie beside the database.
-                place = None if uri else (self._home / "artifacts").as_uri()
-                self._client.create_experiment(EXPERIMENT, artifact_location=place)
+        self._database = None if uri else self._home / "mlflow.sqlite"
+        self._uri = uri or f"sqlite:///{self._database}"
+
+    @cached_property
+    def _client(self) -> mlflow.MlflowClient:
+        """MLflow's client; a local store is made when it is first used, so that refused input makes none."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        client = mlflow.MlflowClient(self._uri, self._uri)
+        if client.get_experiment_by_name(EXPERIMENT) is None:
+            # A server keeps artefacts where it likes; locally they lie beside the database.
+            place = (self._home / "artifacts").as_uri() if self._database else None
+            client.create_experiment(EXPERIMENT, artifact_location=place)
+        return client
+
+    @property
+    def _is_new(self) -> bool:
+        return self._database is not None and not self._database.is_file()
 
     def log(self, run: Run) -> Registered:
         """Log a run with its model and register the model as the newest version and challenger."""
@@ -167,7 +177,7 @@ class Registry:
         return str(made.version)
 
     def _by_alias(self, name: str, aliases: list[str]) -> ModelVersion | None:
-        for alias in aliases:
+        for alias in [] if self._is_new else aliases:
             try:
                 return self._client.get_model_version_by_alias(name, alias)
             except MlflowException:
@@ -175,6 +185,8 @@ class Registry:
         return None
 
     def _by_version(self, name: str, version: str) -> ModelVersion | None:
+        if self._is_new:
+            return None
         try:
             return self._client.get_model_version(name, version)
         except MlflowException:

@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from features.mapping import load as load_table
+from features.returns import BadInputError
 from features.table import LABELS, take, time
 from models import condition, disposition, fraud, recovery, volume, workload
 from models.boosting import Params
@@ -22,7 +23,7 @@ from training.datasets import Dataset, Origin, Rows
 from training.evaluate import compared, curves_of, evaluate, losses
 from training.evidence.card import Curves, code_version, pictures, write_card
 from training.evidence.figures import Figures
-from training.history import panel_of
+from training.forecasting.history import forecast_of, panel_in
 from training.tracking import Registered, Registry, Run
 
 TASKS: Final = tuple(LABELS)
@@ -44,6 +45,14 @@ class Trained:
 
     registered: Registered
     figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """What a volume forecast learns from, and where it came from."""
+
+    panel: volume.Panel
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +95,36 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
     return _logged(candidate, registry=registry, seed=seed, now=now)
 
 
-def train_volume(
-    data: Path | None, mapping: Path | None, *, freq: str, registry: Registry, seed: int, now: datetime
-) -> Trained:
+def read_volumes(
+    data: Path | None, mapping: Path | None, *, freq: str, as_of: datetime | None = None
+) -> Volumes:
+    """Read a table of returns, and the sales it names, as volumes of the periods that ended by `as_of`.
+
+    Raises
+    ------
+    BadInputError
+        One sentence that names the file, the column and the row.
+    """
+    loaded = load_table(data, mapping, purpose="volume")
+    panel = panel_in(loaded, freq=freq)
+    if as_of is not None:
+        ends = panel.periods(0, panel.length).end_time
+        panel = panel.until(int((ends <= pd.Timestamp(as_of.replace(tzinfo=None))).sum()))
+    if not panel.length:
+        raise BadInputError(f"{Path(loaded.source).name}: no period had ended by then; use a later --as-of.")
+    return Volumes(panel, Origin.of(loaded, mapping, as_of))
+
+
+def train_volume(volumes: Volumes, *, registry: Registry, seed: int, now: datetime) -> Trained:
     """Fit the volume forecast on all periods, judged by the last ones held out, and register it."""
-    panel = panel_of(data, mapping, freq=freq, levels=None)
+    panel = volumes.panel
     reach = max(1, min(HORIZON, panel.length // 4))
     candidate = Candidate(
         task="volume",
         model=volume.fit(panel, horizon=reach, rng=np.random.default_rng(seed)),
         figures=_volume_figures(panel, reach=reach, seed=seed),
-        origin=Origin.of(load_table(data, mapping, purpose="volume"), mapping, None),
-        params={"freq": freq, "horizon": reach},
+        origin=volumes.origin,
+        params={"freq": panel.freq, "horizon": reach},
         rows=(panel.length, reach),
         example=tidy(panel),
     )
@@ -194,8 +221,7 @@ def _halves(train: Rows) -> tuple[Rows, Rows]:
 def _volume_figures(panel: volume.Panel, *, reach: int, seed: int) -> Figures:
     """Hold the last periods out: absolute error as a share of the volume, beside last season's values."""
     past = panel.until(panel.length - reach)
-    rng = np.random.default_rng(seed)
-    forecast = volume.fit(past, horizon=reach, rng=rng).predict(past, horizon=reach, rng=rng)
+    forecast = forecast_of(past, horizon=reach, seed=seed)
     actual, said = panel.y[:, -reach:], forecast.paths.mean(axis=0)
     season = volume.FREQUENCIES[panel.freq].season
     naive = past.y[:, -season:][:, np.arange(reach) % min(season, past.length)]

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from features.returns import BadInputError
 from models import volume
-from training.backtest import backtest, measure, origins_of
 from training.forecast import forecast, paths_beside
-from training.history import panel_of
+from training.forecasting.backtest import backtest, measure, origins_of
+from training.forecasting.history import panel_of
+from training.options import writable, write_table
 
 APP = typer.Typer()
 APP.command()(forecast)
@@ -103,6 +105,36 @@ def test_bad_input_is_refused_and_nothing_is_written(
     assert isinstance(done.exception, BadInputError)
     assert words in str(done.exception)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["plan.csv", "plan.parquet"])
+def test_a_table_that_breaks_off_leaves_the_earlier_file(tmp_path: Path, name: str):
+    """Written beside and renamed: neither half a file nor a partial one is left."""
+    out = tmp_path / name
+    write_table(pd.DataFrame({"mean": [1.0]}), out)
+    before = out.read_bytes()
+
+    class Unwritable:
+        """What no file format takes."""
+
+        def __str__(self) -> str:
+            raise OSError
+
+    with pytest.raises((OSError, pa.ArrowInvalid)):
+        write_table(pd.DataFrame({"mean": [1.0, Unwritable()]}), out)
+    assert out.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [("no/plan.csv", "no folder"), ("plan.txt", ".csv or .parquet"), ("folder.csv", "is a folder")],
+)
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, out: str, words: str):
+    """A sentence now, not a traceback after an hour."""
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(BadInputError, match=words):
+        writable(tmp_path / out)
 
 
 def test_a_panel_of_the_folder_knows_sales_and_lags(folder: Path):

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from features.returns import BadInputError
 from features.table import take
 from training.answers import answers, as_request, card, load
 from training.datasets import Dataset, read
 from training.evaluate import table_of_figures
-from training.promote import gates_of
+from training.promote import Limits, PromotionRefusedError, gates_of, promote
 from training.simulator.world import simulate, write
 from training.tracking import Registry
-from training.train import Trained, train
+from training.train import Trained, read_volumes, train
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Minutes of a small world: the task that trains quickest."""
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small world on disk."""
     folder = tmp_path_factory.mktemp("world")
     write(simulate(returns=1500, rng=np.random.default_rng(5), start=NOW), folder, seed=5)
-    return read("workload", data=folder, mapping=None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(world: Path) -> Dataset:
+    """Minutes of a small world: the task that trains quickest."""
+    return read("workload", data=world, mapping=None)
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +71,25 @@ def test_the_same_data_seed_and_code_give_the_same_answers(
 
 
 def test_the_registered_model_passes_its_gates(registry: Registry, trained: Trained):
-    """Signature, digest, reload through MLflow, worth, calibration, leakage and latency all hold."""
+    """Signature, digest, reload through MLflow, worth, coverage, leakage and latency all hold."""
     gates = gates_of(trained.registered, None, registry=registry, seed=0)
     assert {gate.name: gate.finding for gate in gates if not gate.passes} == {}
     assert {gate.name for gate in gates} >= {
         "signature",
         "reload",
         "worth",
-        "calibration",
+        "coverage",
         "leakage",
         "latency",
     }
+
+
+def test_a_limit_that_is_not_met_names_its_gate_and_changes_nothing(registry: Registry, trained: Trained):
+    """Limits are values: no model covers everything, so that limit refuses any, and nobody is crowned."""
+    strict = Limits(coverage=1.01)
+    with pytest.raises(PromotionRefusedError, match=r"not promoted: coverage: 0\.\d+ of what promises 0\.90"):
+        promote(trained.registered, registry=registry, now=NOW, limits=strict)
+    assert registry.champion("workload") is None
 
 
 def test_a_model_is_non_inferior_to_itself(registry: Registry, trained: Trained, dataset: Dataset):
@@ -131,3 +146,27 @@ def test_no_file_of_a_model_is_a_pickle(trained: Trained):
     """Text, plain arrays and JSON only."""
     suffixes = {path.suffix for path in Path(trained.registered.folder).rglob("*") if path.is_file()}
     assert suffixes <= {".json", ".md", ".txt", ".npz"}
+
+
+def test_volumes_as_of_a_day_end_with_it(world: Path):
+    """Sales and returns of the day itself are known; of the day after, nothing."""
+    moment = NOW + timedelta(days=300)
+    volumes = read_volumes(world, None, freq="D", as_of=moment)
+    whole = read_volumes(world, None, freq="D").panel
+    panel = volumes.panel
+    assert panel.periods(panel.length - 1, panel.length)[0] == pd.Period("2027-09-15", "D")
+    assert np.array_equal(panel.y, whole.y[:, : panel.length])
+    assert panel.sales is not None
+    assert panel.sales.shape == panel.y.shape
+    assert volumes.origin.as_of == moment.isoformat()
+    with pytest.raises(BadInputError, match="later --as-of"):
+        read_volumes(world, None, freq="D", as_of=NOW - timedelta(days=9))
+
+
+def test_a_question_to_an_empty_store_makes_no_store(tmp_path: Path):
+    """A name that cannot be found leaves the disk as it was."""
+    empty = Registry(tmp_path / "mlflow")
+    assert empty.champion("fraud") is None
+    with pytest.raises(BadInputError, match="no registered model"):
+        empty.find("recoup-fraud/3")
+    assert not list(tmp_path.iterdir())

@@ -1,10 +1,11 @@
-"""Return lines and sales of a table become the panel that volumes are forecast from."""
+"""Return lines and sales of a table become a panel of volumes, and the panel a forecast."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from features.mapping import Loaded, load
@@ -27,7 +28,11 @@ def panel_of(
     BadInputError
         If the table has no time or lacks a level; it names file and column.
     """
-    loaded = load(data, mapping, purpose="volume")
+    return panel_in(load(data, mapping, purpose="volume"), freq=freq, levels=levels)
+
+
+def panel_in(loaded: Loaded, *, freq: str, levels: Sequence[str] | None = None) -> volume.Panel:
+    """Count the lines of a loaded table, beside the sales that come with it."""
     names = tuple(levels if levels is not None else loaded.mapping.levels)
     for name in ("requested_at", *names):
         if name not in loaded.frame:
@@ -42,6 +47,12 @@ def panel_of(
     if sold is None or loaded.sales is None:
         return found
     return volume.with_lags(found, _with_sale(lines, loaded.sales), time="requested_at", sold="sold_at")
+
+
+def forecast_of(panel: volume.Panel, *, horizon: int, seed: int) -> volume.Forecast:
+    """Fit on all that is known and draw what follows; the same panel and seed give the same paths."""
+    rng = np.random.default_rng(seed)
+    return volume.fit(panel, horizon=horizon, rng=rng).predict(panel, horizon=horizon, rng=rng)
 
 
 def _sold(loaded: Loaded, levels: tuple[str, ...], freq: str) -> pd.DataFrame | None:

@@ -14,9 +14,9 @@ import typer
 from features.returns import BadInputError
 from models import volume
 from models.volume import QUANTILES
-from training.baselines import baselines
-from training.forecast import Data, Freq, Horizon, Levels, MappingFile, Seed, forecast_of, names_of
-from training.history import panel_of
+from training.forecasting.baselines import baselines
+from training.forecasting.history import forecast_of, panel_of
+from training.options import AsJson, Data, Freq, Horizon, Levels, MappingFile, Seed, names_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def backtest(  # noqa: PLR0913 - a command line reads its options from the signa
     levels: Levels = None,
     origins: Annotated[int, typer.Option(min=1, help="Rolling origins, newest last.")] = 12,
     step: Annotated[int | None, typer.Option(min=1, help="Periods between origins: 7 days, else 1.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")] = False,
+    as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
     """Measure forecasts against what came, beside seasonal naive, AutoETS, Croston, ADIDA and MinTrace."""
