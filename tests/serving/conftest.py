@@ -20,6 +20,7 @@ from serving.app import create_app
 from serving.auth import hashed, new_key
 from serving.runtime import Champions, Runtime
 from serving.settings import Settings
+from serving.telemetry import configure_logs
 from tests.serving.world import champions_of_a_small_world
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -68,6 +69,12 @@ class Service:
         headers = {"If-Match": etag, **options.pop("headers", {})}
         body = {"vote": vote, "comment": "seen"}
         return self.call("POST", f"/v1/approvals/{approval_id}/votes", json=body, headers=headers, **options)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_logs() -> None:
+    """Log as the service does, errors alone."""
+    configure_logs("error")
 
 
 @pytest.fixture(scope="session")
