@@ -85,6 +85,7 @@ def write(name: str, figures: dict[str, Figure], *, seconds: float, mode: Mode) 
         "mode": mode,
         "figures": {key: figure.to_json() for key, figure in figures.items()},
     }
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(body, indent=2) + "\n")
     print(f"\n{name} ({mode}, {seconds:.0f} s)")
     for key, figure in figures.items():
