@@ -100,25 +100,22 @@ def write(tables: Tables, out: Path, *, seed: int) -> None:
 
 
 def _returns_frame(world: World, start: datetime) -> pd.DataFrame:
-    sold, claims, outcomes, catalogue = world.returned, world.claims, world.outcomes, world.catalogue
+    sold, claims, catalogue = world.returned, world.claims, world.catalogue
     product, customer = sold.product, sold.customer
     number = np.arange(sold.sold.size)
     serial = [f"SN-{n:08d}" if has else None for n, has in zip(number, claims.serialized, strict=True)]
     claimed = [
         f"{s}-X" if s and differs else s for s, differs in zip(serial, claims.serial_differs, strict=True)
     ]
-    graded = np.array([*map(str, GRADES), str(Grade.UNGRADED)], object)[outcomes.grade]
-    looked = ~np.isnan(outcomes.inspected)
-    sites = SITES[claims.site]
     sold_at = _moment(sold.sold, start)
-    return pd.DataFrame(
+    asked = pd.DataFrame(
         {
             "return_line_id": [f"RMA-{n:07d}/1" for n in number],
             "rma_number": [f"RMA-{n:07d}" for n in number],
             "order_number": _order_numbers(world.rows),
             "invoice_number": [f"INV-{n:08d}" for n in world.rows],
             "requested_at": _moment(sold.requested, start),
-            "site": sites,
+            "site": SITES[claims.site],
             "region": REGIONS[sold.region],
             "customer_id": _customer_ids(customer),
             "customer_tier": TIERS[world.customers.tier[customer]],
@@ -146,12 +143,24 @@ def _returns_frame(world: World, start: datetime) -> pd.DataFrame:
             "credit_requested": (sold.price * claims.quantity).round(2),
             "currency": "USD",
             "stage": str(Stage.AUTHORIZATION),
+        }
+    )
+    return pd.concat([asked, _found_frame(world, start, np.array(claimed, object))], axis=1)
+
+
+def _found_frame(world: World, start: datetime, claimed: Array) -> pd.DataFrame:
+    """What inspection found and what became of each line; `claimed` are the serial numbers sent back."""
+    outcomes = world.outcomes
+    graded = np.array([*map(str, GRADES), str(Grade.UNGRADED)], object)[outcomes.grade]
+    looked = ~np.isnan(outcomes.inspected)
+    return pd.DataFrame(
+        {
             "grade": pd.Series(graded, dtype=object).where(looked, None),
             "received_at": _moment(outcomes.received, start),
             "inspected_at": _moment(outcomes.inspected, start),
             "inspector": [
                 f"emp:{site}-{n}" if seen else None
-                for site, n, seen in zip(sites, outcomes.inspector, looked, strict=True)
+                for site, n, seen in zip(SITES[world.claims.site], outcomes.inspector, looked, strict=True)
             ],
             "serial_found": pd.Series(claimed, dtype=object).where(looked, None),
             "disposition": np.array([str(d) for d in DISPOSITIONS], object)[outcomes.disposition],
