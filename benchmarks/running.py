@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +44,25 @@ class Running:
         """The one process that answers requests."""
         return next(child for child in self.children if "worker" in " ".join(child.cmdline()))
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal to the whole group and wait; the exit status."""
+    def end(self) -> int:
+        """Ask it to stop, and kill what does not; the exit status."""
+        if self.process.poll() is not None:
+            return self.process.returncode
+        self.process.terminate()
+        try:
+            return self.process.wait(ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """Kill it and all that it started, at once; the exit status."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, how)
+            family = self.children  # workers lead sessions of their own: no signal to a group reaches them
+            self.process.kill()  # first, so that it starts no others
+            for child in family:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+            psutil.wait_procs(family, ENDED_WITHIN)
         return self.process.wait(ENDED_WITHIN)
 
 
@@ -93,15 +107,13 @@ def start(
     """
     begun = time.perf_counter()
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            words, cwd=folder, env=dict(env), stdout=out, stderr=out, start_new_session=True
-        )
+        process = subprocess.Popen(words, cwd=folder, env=dict(env), stdout=out, stderr=out)
     running = Running(process, port, 0.0, log)
     while time.perf_counter() - begun < READY_WITHIN and process.poll() is None:
         if is_ready(running):
             return Running(process, port, time.perf_counter() - begun, log)
         time.sleep(0.05)
-    running.end(signal.SIGKILL)
+    running.kill()
     raise RuntimeError(f"{' '.join(words)} did not get ready: {log.read_text()[-2000:]}")
 
 

@@ -5,6 +5,7 @@ What may happen when is decided by `policy.approvals`; here stands only what did
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,11 +15,23 @@ from sqlalchemy import Select, delete, func, insert, select, update
 
 from features.returns import Money
 from ledger.chain import ConflictError, NotInLedgerError
+from ledger.personal import opened, with_personal
 from ledger.recommendations import Recommendation, Recommendations
-from ledger.schema import approval_changes, approval_roles, approval_state, approvals, delegations, votes
+from ledger.schema import (
+    approval_changes,
+    approval_roles,
+    approval_state,
+    approvals,
+    delegations,
+    recommendations,
+    votes,
+)
+from ledger.schema.registers import corrections, documents
 
 PENDING: Final = "pending"
 VOIDED: Final = "superseded"
+ESCALATED: Final = "escalated"
+REMINDED: Final = "reminded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,14 @@ class ApprovalChange:
     reason: str
     actor: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A vote beside the moment at which its approval was asked for."""
+
+    vote: Vote
+    asked_at: datetime
 
 
 class Approvals(Recommendations):
@@ -205,11 +226,9 @@ class Approvals(Recommendations):
     def votes(self, approval_id: str) -> tuple[Vote, ...]:
         """Return the votes on an approval, in order."""
         table = votes.c
-        query = select(*(table[name] for name in Vote.__dataclass_fields__))
-        return tuple(
-            Vote(**row)
-            for row in self._all(query.where(table.approval_id == approval_id).order_by(table.seq))
-        )
+        query = with_personal(select(*(table[name] for name in Vote.__dataclass_fields__)), votes)
+        rows = self._all(query.where(table.approval_id == approval_id).order_by(table.seq))
+        return tuple(Vote(**opened(votes, row)) for row in rows)
 
     def close_approval(
         self,
@@ -243,10 +262,23 @@ class Approvals(Recommendations):
     ) -> int:
         """Put a pending approval before other roles until another time; return its new version."""
         approval = self._expected(approval_id, None)
-        change = ApprovalChange(
-            approval_id, approval.status, tuple(roles), expires_at, "escalated", actor, at
-        )
+        change = ApprovalChange(approval_id, approval.status, tuple(roles), expires_at, ESCALATED, actor, at)
         return self._change(approval, change)
+
+    def remind_of_approval(self, approval_id: str, *, actor: str, at: datetime) -> None:
+        """Record that its voters were reminded; the approval and its version stay as they are."""
+        approval = self._expected(approval_id, None)
+        now = (approval.status, approval.roles, approval.expires_at)
+        self._record_change(approval, ApprovalChange(approval_id, *now, REMINDED, actor, at))
+
+    def approval_steps(self, ids: Sequence[str]) -> Mapping[str, Counter[str]]:
+        """Return how often each approval was changed for which reason, in one read."""
+        table = approval_changes.c
+        query = select(table.approval_id, table.reason).where(table.approval_id.in_(ids))
+        steps: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for row in self._all(query):
+            steps[row["approval_id"]][row["reason"]] += 1
+        return steps
 
     def approval_changes(self, approval_id: str) -> tuple[ApprovalChange, ...]:
         """Return what became of an approval, in order."""
@@ -275,6 +307,43 @@ class Approvals(Recommendations):
         rows = self._all(query.where(table.approval_id == approval_id).order_by(table.seq))
         return tuple(Delegation(**row) for row in rows)
 
+    def ballots(self, start: datetime, end: datetime, *, site: str | None = None) -> tuple[Ballot, ...]:
+        """Return the votes cast from `start` up to `end`, in order, at one site if asked."""
+        own = (votes.c[name] for name in Vote.__dataclass_fields__)
+        query: Select[Any] = select(*own, approvals.c.at.label("asked_at"))
+        query = query.where(votes.c.at >= start, votes.c.at < end)
+        query = query.join(approvals, approvals.c.id == votes.c.approval_id).order_by(votes.c.seq)
+        query = with_personal(query if site is None else query.where(approvals.c.site == site), votes)
+        rows = [opened(votes, row) for row in self._all(query)]
+        return tuple(
+            Ballot(Vote(**{name: row[name] for name in Vote.__dataclass_fields__}), row["asked_at"])
+            for row in rows
+        )
+
+    def lines_recommended(
+        self, start: datetime, end: datetime, *, site: str | None = None
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the lines recommended on from `start` up to `end`, and those that asked for an approval."""
+        found = []
+        for table in (recommendations, approvals):
+            query = select(table.c.return_line_id).where(table.c.at >= start, table.c.at < end).distinct()
+            rows = self._all(query if site is None else query.where(table.c.site == site))
+            found.append(frozenset(row["return_line_id"] for row in rows))
+        return found[0], found[1]
+
+    def lines_touched(self, start: datetime, end: datetime) -> frozenset[str]:
+        """Return the lines that a person decided on, or of which a person corrected what was read."""
+        voted = select(approvals.c.return_line_id).join(votes, votes.c.approval_id == approvals.c.id)
+        keyed = select(documents.c.return_line_id).join(
+            corrections, corrections.c.document_id == documents.c.id
+        )
+        queries = (
+            voted.where(votes.c.at >= start, votes.c.at < end),
+            keyed.where(corrections.c.at >= start, corrections.c.at < end),
+        )
+        rows = [row for query in queries for row in self._all(query)]
+        return frozenset(row["return_line_id"] for row in rows if row["return_line_id"] is not None)
+
     def _supersede(self, new: Recommendation) -> None:
         """Changed facts void the approvals that were bound to the old ones."""
         super()._supersede(new)
@@ -294,7 +363,7 @@ class Approvals(Recommendations):
             )
         return approval
 
-    def _change(self, approval: Approval, change: ApprovalChange) -> int:
+    def _record_change(self, approval: Approval, change: ApprovalChange) -> None:
         self._record(
             approval_changes,
             {**asdict(change), "roles": list(change.roles)},
@@ -303,6 +372,9 @@ class Approvals(Recommendations):
             approval=approval.id,
             status=str(change.status),
         )
+
+    def _change(self, approval: Approval, change: ApprovalChange) -> int:
+        self._record_change(approval, change)
         mine = approval_roles.c.approval_id == approval.id
         if change.roles == approval.roles:
             self._connection.execute(update(approval_roles).where(mine).values(status=change.status))

@@ -18,8 +18,8 @@ import rfc8785
 from sqlalchemy import Connection, Row, Select, Table, insert, select, update
 
 from features.returns import BadInputError, RecoupError
-from ledger.columns import Json, Utc, json_text
 from ledger.schema import chain_head, entries
+from ledger.schema.columns import Json, Utc, json_text
 
 GENESIS: Final = "sha256:" + "0" * 64
 ACTOR: Final = re.compile(r"[a-z][a-z0-9_]*:\S{1,200}")

@@ -13,7 +13,9 @@ from features.events import Event, EventType
 from features.returns import Money
 from ledger.chain import NotInLedgerError
 from ledger.history import Histories
-from ledger.schema import corrections, documents, events, lines, outcomes
+from ledger.personal import opened, with_personal
+from ledger.schema import lines
+from ledger.schema.registers import corrections, documents, events, outcomes
 
 FRAUD_VERDICTS: Final = {EventType.FRAUD_CONFIRMED: True, EventType.FRAUD_CLEARED: False}
 
@@ -170,7 +172,6 @@ class Evidence(Histories):
             kind="document.read",
             subject=document.return_line_id or document.id,
             id=document.id,
-            content=document.digest,
         )
 
     def document(self, document_id: str) -> Document:
@@ -196,7 +197,8 @@ class Evidence(Histories):
 
     def _documents(self, condition: Any) -> tuple[Document, ...]:
         query = select(*(documents.c[name] for name in Document.__dataclass_fields__)).where(condition)
-        return tuple(Document(**row) for row in self._all(query.order_by(documents.c.seq)))
+        rows = self._all(with_personal(query, documents).order_by(documents.c.seq))
+        return tuple(Document(**opened(documents, row)) for row in rows)
 
     def add_correction(self, correction: Correction) -> None:
         """Record what a person corrected; what was read first stays beside it.
@@ -218,15 +220,17 @@ class Evidence(Histories):
     def corrections(self, document_id: str) -> tuple[Correction, ...]:
         """Return the corrections of a document, in order."""
         query = select(*(corrections.c[name] for name in Correction.__dataclass_fields__))
-        query = query.where(corrections.c.document_id == document_id).order_by(corrections.c.seq)
-        return tuple(Correction(**row) for row in self._all(query))
+        query = with_personal(query, corrections).where(corrections.c.document_id == document_id)
+        rows = self._all(query.order_by(corrections.c.seq))
+        return tuple(Correction(**opened(corrections, row)) for row in rows)
 
 
 def _events() -> Select[Any]:
-    return select(events)
+    return with_personal(select(events), events)
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(sealed: Mapping[str, Any]) -> Event:
+    row = opened(events, sealed)
     names = ("id", "source", "subject", "time", "data")
     return Event(**{name: row[name] for name in names}, type=EventType(row["type"]), recorded_at=row["at"])
 

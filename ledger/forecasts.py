@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 
 from ledger.chain import Chained, NotInLedgerError, digest
-from ledger.schema import QUANTITIES, forecast_issues, forecast_rows, overrides
+from ledger.schema.registers import QUANTITIES, forecast_issues, forecast_rows, overrides
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,15 +32,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from features.history import AGGREGATES, ENTITIES, MINOR_UNITS, Aggregate
 from features.returns import Money
-from ledger.chain import Chained
-from ledger.columns import Utc
+from ledger.personal import AT_ONCE, Personal, behind
 from ledger.schema import fraud_labels, fraud_marks, hourly, lines, standing
+from ledger.schema.columns import Utc
 
 BY_HOUR: Final = ("product", "supplier", "site")  # a customer has too few lines to be worth sums
 COUNTED: Final = {"count": "count", "quantity": "quantity", "credit": "hundredths"}
 GIVES_NOTHING: Final = ("denied", "rejected", "expired", "recalled")
 DAYS_OF_STRUCTURING: Final = 30
-AT_ONCE: Final = 1000  # well under the parameters that one statement may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Volume:
     lines: int
 
 
-class Histories(Chained):
+class Histories(Personal):
     """The part of a transaction that knows lines, labels and what they add up to."""
 
     def add_line(self, line: Line, *, actor: str, at: datetime) -> bool:
@@ -115,15 +114,17 @@ class Histories(Chained):
         ids = [line.return_line_id for line in part]
         there = select(lines.c.return_line_id).where(lines.c.return_line_id.in_(ids))
         known = set(self._connection.execute(there).scalars())
-        rows = [_row(line, actor, at) for line in part if line.return_line_id not in known]
-        if rows:
+        new = [line for line in part if line.return_line_id not in known]
+        if new:
+            names = self._pseudonymize((line.customer_id for line in new), actor=actor, at=at)
+            rows = [_row(line, names[line.customer_id], actor, at) for line in new]
             kind = "line.known"
             witnessed = [self._witness(lines, row, kind=kind, subject=row["return_line_id"]) for row in rows]
             self._connection.execute(insert(lines), witnessed)
             self._sum_up(rows)
             for label in self._all(select(fraud_labels).where(fraud_labels.c.return_line_id.in_(ids))):
                 self._mark(label)
-        return len(rows)
+        return len(new)
 
     def add_fraud_label(
         self, return_line_id: str, *, confirmed: bool, known_at: datetime, actor: str, at: datetime
@@ -157,7 +158,7 @@ class Histories(Chained):
         """Return what policies ask of the past of the line's sale and customer, in the currency asked for."""
         since = as_of - timedelta(days=DAYS_OF_STRUCTURING)
         asked = _past(line).where(
-            standing.c.customer_id == line.customer_id, standing.c.requested_at >= since
+            standing.c.customer_id == behind(line.customer_id), standing.c.requested_at >= since
         )
         requests = self._connection.execute(
             asked.with_only_columns(standing.c.requested_minor).order_by(standing.c.requested_at)
@@ -219,10 +220,11 @@ class Histories(Chained):
         self._connection.execute(insert(fraud_marks), values)
 
 
-def _row(line: Line, actor: str, at: datetime) -> dict[str, Any]:
+def _row(line: Line, customer: str, actor: str, at: datetime) -> dict[str, Any]:
     row = {name: getattr(line, name) for name in Line.__dataclass_fields__ if name != "requested"}
     money = {"requested_minor": line.requested.minor, "currency": line.requested.currency}
-    return {**row, **money, "hundredths": _hundredths(line.requested), "actor": actor, "at": at}
+    row |= {"customer_id": customer, "hundredths": _hundredths(line.requested)}
+    return {**row, **money, "actor": actor, "at": at}
 
 
 @cache
@@ -279,7 +281,7 @@ def _figure(aggregate: Aggregate) -> ColumnElement[Any]:
 def _from_lines(aggregate: Aggregate, start: Any, end: Any) -> ColumnElement[Any]:
     amount = literal(1) if aggregate.value == "count" else lines.c[COUNTED[aggregate.value]]
     query = select(func.coalesce(func.sum(amount), 0)).where(
-        lines.c[ENTITIES[aggregate.entity]] == bindparam(aggregate.entity), lines.c.requested_at < end
+        lines.c[ENTITIES[aggregate.entity]] == _asked(aggregate), lines.c.requested_at < end
     )
     return (query if start is None else query.where(lines.c.requested_at >= start)).scalar_subquery()
 
@@ -301,7 +303,7 @@ def _frauds(aggregate: Aggregate) -> ColumnElement[Any]:
         later.return_line_id == mark.return_line_id, later.known_at < _at("as_of"), newer
     )
     query = select(func.count()).where(
-        mark[ENTITIES[aggregate.entity]] == bindparam(aggregate.entity),
+        mark[ENTITIES[aggregate.entity]] == _asked(aggregate),
         mark.counted_from < _at("as_of"),
         mark.confirmed.is_(other=True),
         ~overruled,
@@ -309,6 +311,11 @@ def _frauds(aggregate: Aggregate) -> ColumnElement[Any]:
     if aggregate.window_days:
         query = query.where(mark.counted_from >= _at(f"from_{aggregate.window_days}"))
     return query.scalar_subquery()
+
+
+def _asked(aggregate: Aggregate) -> Any:
+    asked = bindparam(aggregate.entity, type_=Text())
+    return behind(asked) if aggregate.entity == "customer" else asked
 
 
 def _at(name: str) -> ColumnElement[Any]:
@@ -328,7 +335,7 @@ def _sums(line: Line, *, since: datetime, year: datetime) -> Select[Any]:
     sale = granted.where(standing.c.sku == line.sku)
     # Lines without an order number do not share a sale.
     sale = sale.where(false() if line.order_number is None else standing.c.order_number == line.order_number)
-    given = granted.where(standing.c.customer_id == line.customer_id)
+    given = granted.where(standing.c.customer_id == behind(line.customer_id))
     recent = given.where(standing.c.requested_at >= since)
     kept = given.where(standing.c.requested_at >= year, standing.c.kept.is_(other=True))
     return select(

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ledger.chain import IdempotencyInFlightError, NotInLedgerError
 from ledger.reference import Registers
-from ledger.schema import answers, deliveries, outbox
+from ledger.schema import answers
+from ledger.schema.registers import deliveries, outbox
 
 ENDPOINTS: Final = "webhook_endpoints"  # endpoints are a register like any other
 PENDING: Final = "pending"

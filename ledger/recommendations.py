@@ -13,7 +13,8 @@ from sqlalchemy.sql import Select
 from features.returns import CreditAction, Money
 from ledger.chain import ConflictError, DuplicateBusinessKeyError, NotInLedgerError
 from ledger.history import Histories, Line
-from ledger.schema import recommendation_state, recommendation_statuses, recommendations, standing
+from ledger.personal import opened, renamed, with_personal
+from ledger.schema import recommendation_state, recommendation_statuses, recommendations, standing, subjects
 
 SUPERSEDED: Final = "superseded"
 LINE_FIELDS: Final = (
@@ -125,7 +126,7 @@ class Recommendations(Histories):
         self.add_line(new.line, actor=new.actor, at=new.created_at)
         seq = self._record(
             recommendations,
-            _values(new),
+            self._row_of(new),
             kind="recommendation.issued",
             subject=new.return_line_id,
             id=new.id,
@@ -148,6 +149,10 @@ class Recommendations(Histories):
         )
         self._stand(new)
 
+    def _row_of(self, new: Recommendation) -> dict[str, Any]:
+        customer = self._pseudonym(new.line.customer_id, actor=new.actor, at=new.created_at)
+        return _values(new, customer)
+
     def _supersede(self, new: Recommendation) -> None:
         assert new.supersedes is not None
         old = self.recommendation(new.supersedes)
@@ -169,7 +174,7 @@ class Recommendations(Histories):
         values = {
             "recommendation_id": new.id,
             "status": new.status,
-            "customer_id": new.line.customer_id,
+            "customer_id": self._pseudonym(new.line.customer_id, actor=new.actor, at=new.created_at),
             "sku": new.line.sku,
             "order_number": new.line.order_number,
             "requested_at": new.line.requested_at,
@@ -267,6 +272,12 @@ class Recommendations(Histories):
             query = query.where(state.seq > last)
         return tuple(map(_read, self._all(query)))
 
+    def latest_recommendations(self, *, limit: int) -> tuple[Recommendation, ...]:
+        """Return the newest recommendations, newest first."""
+        return tuple(
+            map(_read, self._all(_joined().order_by(recommendation_state.c.seq.desc()).limit(limit)))
+        )
+
     def statuses(self, recommendation_id: str) -> tuple[StatusChange, ...]:
         """Return the statuses that a recommendation took on after it was issued, oldest first."""
         table = recommendation_statuses.c
@@ -277,13 +288,20 @@ class Recommendations(Histories):
 
 def _joined() -> Select[Any]:
     state = recommendation_state
-    return select(recommendations, state.c.status.label("status_now"), state.c.is_current).join(
-        state, state.c.recommendation_id == recommendations.c.id
+    query = select(
+        recommendations,
+        state.c.status.label("status_now"),
+        state.c.is_current,
+        subjects.c.customer_id.label("customer"),
     )
+    query = query.join(state, state.c.recommendation_id == recommendations.c.id)
+    query = query.outerjoin(subjects, subjects.c.pseudonym == recommendations.c.customer_id)
+    return with_personal(query, recommendations)
 
 
-def _values(new: Recommendation) -> dict[str, Any]:
-    """Return the row of a recommendation."""
+def _values(new: Recommendation, customer: str) -> dict[str, Any]:
+    """Return the row of a recommendation, its customer by pseudonym."""
+    name = new.line.customer_id
     line = asdict(new.line)
     money = {"requested_minor": new.line.requested.minor, "currency": new.line.requested.currency}
     own = {name: getattr(new, name) for name in OWN_FIELDS}
@@ -292,13 +310,18 @@ def _values(new: Recommendation) -> dict[str, Any]:
         **own,
         **money,
         "amount_minor": new.amount.minor,
-        "related": list(new.related),
+        "customer_id": customer,
+        "requested_by": renamed(new.requested_by, name, customer),
+        "related": [renamed(actor, name, customer) for actor in new.related],
         "at": new.created_at,
     }
 
 
-def _read(row: Mapping[str, Any]) -> Recommendation:
-    currency = row["currency"]
+def _read(sealed: Mapping[str, Any]) -> Recommendation:
+    row = opened(recommendations, sealed)
+    pseudonym, currency = row["customer_id"], row["currency"]
+    name = row["customer"] or pseudonym
+    row |= {"customer_id": name, "requested_by": renamed(row["requested_by"], pseudonym, name)}
     line = Line(
         **{name: row[name] for name in (*LINE_FIELDS, "quantity", "return_line_id")},
         requested=Money(row["requested_minor"], currency),
@@ -309,6 +332,6 @@ def _read(row: Mapping[str, Any]) -> Recommendation:
         line=line,
         amount=Money(row["amount_minor"], currency),
         created_at=row["at"],
-        related=tuple(row["related"]),
+        related=tuple(renamed(actor, pseudonym, name) for actor in row["related"]),
         is_current=row["is_current"],
     )

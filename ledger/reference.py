@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
-from ledger.chain import Chained, ConflictError, NotInLedgerError
-from ledger.schema import key_revocations, keys, policies, policy_activations, reference
+from ledger.chain import ConflictError, NotInLedgerError
+from ledger.personal import CUSTOMER_REGISTERS, Personal, behind, opened, with_personal
+from ledger.schema import subjects
+from ledger.schema.registers import key_revocations, keys, policies, policy_activations, reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Key:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
-class Registers(Chained):
+class Registers(Personal):
     """The part of a transaction that writes and reads registers."""
 
     def put_reference(
@@ -65,25 +68,20 @@ class Registers(Chained):
             return last
         new = Reference(kind, reference_id, last.version + 1 if last else 1, dict(body), at, actor)
         values = {name: getattr(new, name) for name in Reference.__dataclass_fields__}
-        self._record(
-            reference,
-            values,
-            kind=f"reference.{kind}",
-            subject=reference_id,
-            id=reference_id,
-            version=new.version,
-        )
+        if kind in CUSTOMER_REGISTERS:
+            values["id"] = self._pseudonym(reference_id, actor=actor, at=at)
+        name = values["id"]
+        self._record(reference, values, kind=f"reference.{kind}", subject=name, id=name, version=new.version)
         return new
 
     def reference(self, kind: str, reference_id: str, *, as_of: datetime | None = None) -> Reference | None:
         """Return the newest version, or the one that held at `as_of`; None when there was none."""
         table = reference.c
-        query = select(*(table[name] for name in Reference.__dataclass_fields__))
-        query = (
-            query.where(table.kind == kind, table.id == reference_id).order_by(table.version.desc()).limit(1)
-        )
+        name = behind(reference_id) if kind in CUSTOMER_REGISTERS else reference_id
+        query = _references().where(table.kind == kind, table.id == name)
+        query = query.order_by(table.version.desc()).limit(1)
         row = self._first(query if as_of is None else query.where(table.at <= as_of))
-        return None if row is None else Reference(**row)
+        return None if row is None else _reference(row)
 
     def references(self, kind: str, *, as_of: datetime | None = None) -> tuple[Reference, ...]:
         """Return the newest version of everything of a kind, by id."""
@@ -91,9 +89,9 @@ class Registers(Chained):
         newest = select(table.id, func.max(table.version).label("version")).where(table.kind == kind)
         newest = newest if as_of is None else newest.where(table.at <= as_of)
         last = newest.group_by(table.id).subquery()
-        query = select(*(table[name] for name in Reference.__dataclass_fields__)).where(table.kind == kind)
+        query = _references().where(table.kind == kind)
         query = query.join(last, (table.id == last.c.id) & (table.version == last.c.version))
-        return tuple(Reference(**row) for row in self._all(query.order_by(table.id)))
+        return tuple(sorted(map(_reference, self._all(query)), key=attrgetter("id")))
 
     def latest_reference_at(self, kind: str) -> datetime | None:
         """Return when anything of a kind was last put: the age of recall data, for one."""
@@ -172,6 +170,18 @@ class Registers(Chained):
         if key.revoked_at is None:
             values = {"hash": key_hash, "actor": actor, "at": at}
             self._record(key_revocations, values, kind="key.revoked", subject=key.subject)
+
+
+def _references() -> Select[Any]:
+    query = select(*(reference.c[name] for name in Reference.__dataclass_fields__), subjects.c.customer_id)
+    whose = (subjects.c.pseudonym == reference.c.id) & reference.c.kind.in_(CUSTOMER_REGISTERS)
+    return with_personal(query.outerjoin(subjects, whose), reference)
+
+
+def _reference(sealed: Mapping[str, Any]) -> Reference:
+    row = opened(reference, sealed)
+    name = row.pop("customer_id")
+    return Reference(**{**row, "id": name or row["id"]})
 
 
 def _keys() -> Any:

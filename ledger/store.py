@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
@@ -29,6 +31,7 @@ from features.returns import BadInputError, RecoupError
 from ledger.approvals import Approvals
 from ledger.audit import Audit, Verification
 from ledger.chain import ConflictError, LedgerUnavailableError, locked_head
+from ledger.checkpoints import Checkpoint
 from ledger.evidence import Evidence
 from ledger.forecasts import Forecasts
 from ledger.outbox import Outbox, Queue
@@ -38,6 +41,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 7310293  # any number that no one else on the database server uses
 CONNECT_SECONDS: Final = 3
 STATEMENT_SECONDS: Final = 30
+ERASABLE: Final = ("personal", "subjects", "answers")
 
 
 class Transaction(Approvals, Evidence, Forecasts, Outbox, Audit):
@@ -60,7 +64,7 @@ class Ledger:
     def __init__(self, url: str, *, lock_seconds: float = 5.0, pool_size: int = 5) -> None:
         self._engine = _engine(url, lock_seconds=lock_seconds, pool_size=pool_size)
 
-    def migrate(self) -> None:
+    def migrate(self, *, to: str = "head") -> None:
         """Bring the database's schema to the version of this code; safe to run from several replicas."""
         with _refusals(), self._begin(exclusive=True) as connection:
             if connection.dialect.name == "postgresql":
@@ -69,7 +73,7 @@ class Ledger:
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
 
     def ping(self) -> None:
         """Return if the database answers and has this code's schema.
@@ -119,10 +123,30 @@ class Ledger:
         with _refusals(), self._begin(exclusive=True) as connection:
             yield Queue(connection)
 
-    def verify(self) -> Verification:
-        """Verify the chain and every row that it witnesses."""
+    def verify(self, key: Ed25519PublicKey | None = None) -> Verification:
+        """Verify the chain, every row that it witnesses and, given a key, that it signed."""
         with self.read() as transaction:
-            return transaction.verification()
+            return transaction.verification(key)
+
+    def checkpoint(self, key: Ed25519PrivateKey, *, at: datetime) -> Checkpoint:
+        """Sign the chain's end."""
+        with self.write() as transaction:
+            return transaction.checkpoint(key, at=at)
+
+    def compact(self) -> None:
+        """Give back what erased rows took, so that their bytes are nowhere in the database's files."""
+        if self._engine.dialect.name == "postgresql":
+            steps = ["SET statement_timeout = 0", *(f"VACUUM FULL {name}" for name in ERASABLE)]
+        else:
+            steps = ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"]
+        with _refusals(), self._engine.connect() as connection:
+            # Neither database does this inside a transaction, so past SQLAlchemy's own.
+            driver: Any = connection.connection.driver_connection
+            if self._engine.dialect.name == "postgresql":
+                driver.autocommit = True
+            for step in steps:
+                driver.execute(step)
+            connection.invalidate()
 
     def dump(self, path: Path) -> Verification:
         """Write the chain to a file that `audit.verify_dump` can verify without a database."""
@@ -196,6 +220,7 @@ def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
             "synchronous = FULL",  # an acknowledged commit survives a power cut
             "foreign_keys = ON",
             "recursive_triggers = ON",  # REPLACE cannot slip past the delete triggers
+            "secure_delete = ON",  # what is erased is overwritten
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ledger.columns import metadata
+from ledger.schema.columns import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

@@ -35,3 +35,12 @@ def protect(connection: Connection, table: str) -> None:
                 f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
             )
         )
+
+
+def unprotect(connection: Connection, table: str) -> None:
+    """Let a migration change a table, within its transaction; `protect` it again at the end."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"DROP TRIGGER {table}_only_appends ON {table}"))
+        return
+    for change in ("update", "delete"):
+        connection.execute(text(f"DROP TRIGGER {table}_no_{change}"))

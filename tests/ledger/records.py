@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from features.events import Event, EventType
 from features.returns import Money
 from ledger.approvals import Approval, Delegation, Vote
@@ -19,6 +21,7 @@ from ledger.store import Transaction
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NUMBERS = count()
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
 def after(**duration: float) -> datetime:
@@ -122,3 +125,4 @@ def fill(tx: Transaction) -> None:
     tx.add_forecast_issue(ForecastIssue("iss_1", NOON, "3", "sha256:d", "service:x", NOON), [row])
     tx.add_override(Override("ovr_1", "iss_1", "US-SOUTH", "*", NOON.date(), 9.0, "fair", "emp:1", NOON))
     tx.enqueue(Message("msg_1", "t", "RMA-0/1", {"a": 1}, NOON, "service:x"))
+    tx.checkpoint(KEY, at=NOON)

@@ -15,9 +15,9 @@ from sqlalchemy.exc import IntegrityError
 
 from features.returns import BadInputError
 from ledger.chain import ConflictError, LedgerUnavailableError
-from ledger.columns import metadata
 from ledger.outbox import Message
 from ledger.schema import PROTECTED, REVISION
+from ledger.schema.columns import metadata
 from ledger.store import MIGRATIONS, Ledger
 from tests.ledger.records import NOON, a_line, a_recommendation, fill
 

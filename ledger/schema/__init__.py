@@ -11,7 +11,6 @@ from typing import Any, Final
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    Double,
     ForeignKey,
     Index,
     Integer,
@@ -21,7 +20,8 @@ from sqlalchemy import (
 )
 
 from features.history import ENTITIES
-from ledger.columns import (
+from ledger.schema import registers
+from ledger.schema.columns import (
     Sequence,
     Utc,
     Words,
@@ -39,7 +39,7 @@ from ledger.columns import (
     texts,
 )
 
-REVISION: Final = "0004"  # the migration that this code needs
+REVISION: Final = "0005"  # the migration that this code needs
 
 # The chain -------------------------------------------------------------------------------------------
 
@@ -71,6 +71,42 @@ answers = Table(
     Column("status", Integer, nullable=False),
     *bodies("body", "headers"),
     Column("at", Utc, nullable=False, index=True),
+)
+
+# Personal data ---------------------------------------------------------------------------------------
+
+# Who is behind a pseudonym; the one place that names a customer. Deleted by erasure, and by nothing else.
+subjects = Table(
+    "subjects",
+    metadata,
+    key("customer_id"),
+    Column("pseudonym", Words, nullable=False, unique=True),
+    Column("seq", Sequence, nullable=False, unique=True),
+    moment("at"),
+    *texts("salt"),
+)
+# What the history rows of the same `seq` say of persons; they themselves hold its salted digest.
+personal = Table(
+    "personal",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=False),
+    *texts("subject"),
+    *maybe_texts("customer"),
+    moment("at"),
+    *texts("salt"),
+    *bodies("value"),
+    Index(None, "subject"),
+    Index(None, "customer"),
+    Index(None, "at"),
+)
+# Signatures that the chain reached a head, by a key that the database does not hold.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=False),
+    key("key"),
+    *texts("head", "at", "signature"),
+    info={"protected": True},
 )
 
 # Recommendations and return lines --------------------------------------------------------------------
@@ -238,108 +274,9 @@ approval_roles = Table(
     Index(None, "role", "status", "site", "seq"),
 )
 
-# Registers: what has versions ------------------------------------------------------------------------
-
-reference = history(
-    "reference",
-    *texts("kind", "id"),
-    Column("version", Integer, nullable=False),
-    *bodies("body"),
-    UniqueConstraint("kind", "id", "version"),
-    Index(None, "kind", "at"),
+PROTECTED: Final = tuple(
+    table for table in registers.outbox.metadata.sorted_tables if table.info.get("protected")
 )
-policies = history("policies", Column("digest", Words, nullable=False, unique=True), *bodies("content"))
-policy_activations = history("policy_activations", refers("digest", "policies.digest"), Index(None, "at"))
-keys = history(
-    "keys",
-    Column("hash", Words, nullable=False, unique=True),
-    *texts("role", "subject"),
-    *bodies("sites"),
-    moment("expires_at", nullable=True),
+WITNESSED: Final = tuple(
+    table for table in PROTECTED if "seq" in table.c and table not in {entries, checkpoints}
 )
-key_revocations = history(
-    "key_revocations", Column("hash", Words, ForeignKey("keys.hash"), nullable=False, unique=True)
-)
-
-# Evidence about a line -------------------------------------------------------------------------------
-
-events = history(
-    "events",
-    *texts("source", "id", "type", "subject"),
-    moment("time"),
-    *bodies("data"),
-    UniqueConstraint("source", "id"),
-    Index(None, "subject", "time"),
-    Index(None, "type", "time"),
-)
-outcomes = history(
-    "outcomes",
-    identity(),
-    refers("recommendation_id", "recommendations.id"),
-    *texts("return_line_id", "disposition"),
-    *amount("recovered_minor", nullable=True),
-    Column("minutes", Double, nullable=True),
-    flag("fraud_confirmed", nullable=True),
-    *maybe_texts("reason_code"),
-    Index(None, "return_line_id"),
-)
-documents = history(
-    "documents",
-    identity(),
-    *texts("digest", "kind", "path"),
-    *maybe_texts("return_line_id"),
-    *bodies("meta", "body"),
-    Index(None, "return_line_id"),
-    Index(None, "digest"),
-)
-corrections = history(
-    "corrections",
-    identity(),
-    refers("document_id", "documents.id"),
-    *bodies("body"),
-    Index(None, "document_id", "seq"),
-)
-
-# Forecasts -------------------------------------------------------------------------------------------
-
-QUANTITIES: Final = ("mean", "q10", "q50", "q80", "q90", "q95")
-forecast_issues = history(
-    "forecast_issues",
-    identity(),
-    moment("as_of"),
-    *texts("model_version", "data_hash", "rows_digest"),
-    *bodies("meta"),
-)
-# Witnessed through the digest of their issue.
-forecast_rows = Table(
-    "forecast_rows",
-    metadata,
-    refers("issue", "forecast_issues.id", primary_key=True),
-    *(key(name) for name in ("region", "family", "ds")),
-    *(Column(name, Double, nullable=False) for name in QUANTITIES),
-    info={"protected": True},
-)
-overrides = history(
-    "overrides",
-    identity(),
-    *texts("issue", "region", "family", "ds", "reason"),
-    Column("value", Double, nullable=False),
-    Index(None, "region", "family", "ds"),
-)
-
-# What goes out ---------------------------------------------------------------------------------------
-
-outbox = history("outbox", identity(), *texts("type", "subject"), *bodies("data"))
-deliveries = Table(
-    "deliveries",
-    metadata,
-    refers("message_id", "outbox.id", primary_key=True),
-    key("endpoint_id"),
-    *texts("status", "error"),
-    Column("attempts", Integer, nullable=False),
-    moment("next_at"),
-    Index(None, "status", "next_at"),
-)
-
-PROTECTED: Final = tuple(table for table in metadata.sorted_tables if table.info.get("protected"))
-WITNESSED: Final = tuple(table for table in PROTECTED if "seq" in table.c and table is not entries)
