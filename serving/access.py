@@ -30,6 +30,7 @@ class Action(Enum):
     AUDIT = "audit:read"
     METRICS = "metrics:read"
     WEBHOOKS = "webhooks:write"
+    QUALITY = "quality:review"
 
 
 _READS: Final = frozenset(
@@ -85,6 +86,7 @@ RIGHTS: Final[dict[str, frozenset[Action]]] = {
     "auditor": _READS,
     "admin": frozenset({Action.WEBHOOKS, Action.POLICY_READ, Action.METRICS}),
     **dict.fromkeys(APPROVERS, _APPROVER),
+    "quality_assurance": _APPROVER | {Action.QUALITY},
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,21 @@ class Case:
     documents: tuple[str, ...]
     sites: tuple[routing.Site, ...]
     features_digest: str
+    history: Mapping[str, float]
+
+
+def inputs_of(case: Case) -> dict[str, Any]:
+    """What the models and the answer were made from besides the request, as JSON."""
+    known_at = case.master_data.recalls_known_at
+    return {
+        "history": {name: None if math.isnan(value) else value for name, value in case.history.items()},
+        "master_data": {
+            **asdict(case.master_data),
+            "recalls_known_at": known_at.isoformat() if known_at else None,
+        },
+        "sites": [asdict(site) for site in case.sites],
+        "documents": list(case.documents),
+    }
 
 
 def compose(runtime: Runtime, case: Case, verdict: Verdict) -> dict[str, Any]:

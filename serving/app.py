@@ -16,11 +16,13 @@ from serving import errors, telemetry
 from serving.api import (
     approvals,
     audit,
+    delegations,
     documents,
     events,
     forecasts,
     operations,
     policies,
+    quality,
     recommendations,
     reference,
 )
@@ -36,11 +38,13 @@ DESCRIPTION = (
 ROUTERS = (
     recommendations,
     approvals,
+    delegations,
     reference,
     events,
     documents,
     forecasts,
     policies,
+    quality,
     audit,
     operations,
     pages,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, Final
 
 from features.events import EventType
-from ledger.approvals import Approval
+from features.returns import Money
+from ledger.approvals import Approval, Delegation, Vote
 from ledger.outbox import Message
 from ledger.recommendations import Recommendation
+from ledger.reference import Reference
 from ledger.store import Transaction
 from policy import approvals as rules
-from policy.approvals import Choice, Part, State
+from policy.approvals import Choice, OverrideReason, Part, State, same_person
 from policy.authority import Authority
 from policy.verdict import Requirement, Status
 from serving.identity import new_id
@@ -23,6 +26,7 @@ _PARTS_BY_EVENT: Final = {
     EventType.INSPECTION_STARTED: Part.INSPECTED,
     EventType.INSPECTION_COMPLETED: Part.INSPECTED,
 }
+DELEGATIONS: Final = "delegations"  # standing delegations are a register like any other
 _ENDS: Final = {
     State.REJECTED: "rejected",
     State.EXPIRED: "expired",
@@ -59,14 +63,102 @@ def requirement_of(approval: Approval, authority: Authority) -> Requirement:
 def circle_of(tx: Transaction, approval: Approval, authority: Authority) -> rules.Approval:
     """The approval as the rules of voting see it."""
     assert approval.expires_at is not None
+    recommendation = tx.recommendation(approval.recommendation_id)
     return rules.Approval(
         requirement_of(approval, authority),
         approval.site,
         approval.expires_at,
-        involved_in(tx, tx.recommendation(approval.recommendation_id)),
+        involved_in(tx, recommendation),
         State(approval.status),
         tuple(rules.Vote(vote.voter, Choice(vote.vote)) for vote in tx.votes(approval.id)),
+        tuple((passed.delegator, passed.delegate) for passed in tx.delegations(approval.id)),
+        approval.amount or recommendation.line.requested,
     )
+
+
+def cast(
+    tx: Transaction, approval: Approval, vote: Vote, *, voter: rules.Voter, authority: Authority
+) -> None:
+    """Cast a vote by the voter's own right or by one that was passed on, and conclude where it decides.
+
+    Raises
+    ------
+    NotAllowedError, ClosedError, AlreadyVotedError
+        Where the vote must not count.
+    """
+    standing = circle_of(tx, approval, authority)
+    through = rules.right_to_vote(
+        standing, voter, delegations=delegated(tx, approval, voter, vote.at), authority=authority, now=vote.at
+    )
+    version = approval.version
+    if through is not None:
+        role = min(through.holder.roles)
+        vote = replace(vote, role=role)
+        passed = Delegation(new_id("dlg"), approval.id, role, through.holder.actor, vote.voter, vote.at)
+        if (passed.delegator, passed.delegate) not in standing.passed:
+            version = tx.add_delegation(passed, expected_version=version)
+    tx.add_vote(vote, expected_version=version)
+    state = rules.outcome(standing, [*standing.votes, rules.Vote(vote.voter, Choice(vote.vote))])
+    if state is not State.PENDING:
+        conclude(tx, approval, state, actor=vote.voter, at=vote.at)
+
+
+def delegated(
+    tx: Transaction, approval: Approval, voter: rules.Voter, now: datetime
+) -> Iterator[rules.Delegation]:
+    """The rights that were passed on to a voter, of this approval or standing; read only when asked for."""
+    assert approval.expires_at is not None
+    for one in tx.delegations(approval.id):
+        if same_person(one.delegate, voter.actor) and _holds(tx, one.delegator, one.role, now):
+            holder = rules.Voter(one.delegator, frozenset({one.role}))
+            yield rules.Delegation(holder, one.delegate, one.at, approval.expires_at)
+    for entry in tx.references(DELEGATIONS):
+        if same_person(str(entry.body.get("to", "")), voter.actor) and not entry.body["revoked_at"]:
+            through = standing_delegation(entry)
+            if _holds(tx, through.holder.actor, entry.body["role"], now):
+                yield through
+
+
+def standing_delegation(entry: Reference) -> rules.Delegation:
+    """A standing delegation as the rules of voting see it."""
+    body = entry.body
+    holder = rules.Voter(body["holder"], frozenset({body["role"]}), frozenset(body["sites"]))
+    limit = Money.parse(body["limit"]["amount"], body["limit"]["currency"]) if body["limit"] else None
+    since, until = (datetime.fromisoformat(body[name]) for name in ("from", "until"))
+    return rules.Delegation(holder, body["to"], since, until, limit)
+
+
+def _holds(tx: Transaction, actor: str, role: str, now: datetime) -> bool:
+    """Whether a person still has a role; of someone who never had a key, what was recorded stands."""
+    keys = tx.keys()
+    theirs = [key for key in keys if same_person(key.subject, actor)]
+    return not theirs or any(key.role == role and key.is_good(now) for key in theirs)
+
+
+def reasoned(reason: str | None, comment: str) -> str:
+    """A vote's comment that opens with its reason code."""
+    return f"{reason}: {comment}".removesuffix(": ") if reason else comment
+
+
+def reason_in(comment: str) -> str | None:
+    """The reason code that a vote's comment opens with."""
+    first = comment.partition(":")[0]
+    return first if first in set(OverrideReason) else None
+
+
+def closed_days(tx: Transaction, site: str) -> frozenset[date]:
+    """The days on which a site is closed beside weekends: `closed_days` of its master data."""
+    found = tx.reference("sites", site)
+    days = found.body.get("closed_days", ()) if found else ()
+    return frozenset(date.fromisoformat(day) for day in days if _is_day(day))
+
+
+def _is_day(text: object) -> bool:
+    try:
+        date.fromisoformat(str(text))
+    except ValueError:
+        return False
+    return isinstance(text, str)
 
 
 def conclude(tx: Transaction, approval: Approval, state: State, *, actor: str, at: datetime) -> None:

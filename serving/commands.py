@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,10 @@ from serving.outcomes import export
 from serving.relay import relay_once
 from serving.replaying import backtest
 from serving.settings import Settings
+from serving.timekeeping import keep_time
 
 OPERATOR = "service:operator"
+ROUND = timedelta(seconds=30)  # how often the relay looks at the time of approvals
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -66,7 +69,7 @@ def backtest_policy(folder: Annotated[Path, typer.Argument(help="Candidate polic
     """Judge the recorded facts by a candidate policy set and show what would change; nothing is written."""
     candidate = PolicySet.load(folder)
     with open_ledger(Settings()).read() as tx:
-        print(json.dumps(backtest(tx, candidate, limit=100_000), indent=2))
+        print(json.dumps(backtest(tx, candidate), indent=2))
 
 
 def parse_documents(
@@ -90,13 +93,19 @@ def parse_documents(
         raise typer.Exit(2)
 
 
-def relay(once: Annotated[bool, typer.Option(help="Deliver what is due now, then end.")] = False) -> None:
-    """Deliver outgoing events by webhook until stopped."""
-    ledger = open_ledger(Settings())
+def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.")] = False) -> None:
+    """Keep the time of approvals and deliver outgoing events by webhook until stopped."""
+    settings = Settings()
+    ledger, policies = open_ledger(settings), PolicySet.load(settings.policy_dir)
+    next_round = utc_now()
     with httpx.Client() as client:
         while True:
+            if (now := utc_now()) >= next_round:
+                kept = keep_time(ledger, policies, now)
+                next_round = now + ROUND
             tried = relay_once(ledger, client)
             if once:
+                print(f"{kept.expired} expired, {kept.escalated} escalated, {kept.reminded} reminders")
                 print(f"{tried} deliveries tried")
                 return
             if not tried:

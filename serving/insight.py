@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -107,6 +109,16 @@ def look(line: ReturnLine, history: Mapping[str, float], champions: Champions) -
         in_domain=all(bool(model.in_domain(table)[0]) for model in champions.loaded),
         degraded=champions.degraded,
     )
+
+
+def features_digest(line: ReturnLine, history: Mapping[str, float]) -> str:
+    """A digest of everything that features are made from; the same in every process."""
+    text = json.dumps({"line": asdict(line), "history": dict(history)}, sort_keys=True, default=_plain)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
 def _disposition(

@@ -1,78 +1,251 @@
-"""The operations metrics, by their exact definitions, from the events of the lifecycle.
+"""The operations metrics, by their exact definitions, from events, votes and what is still open.
 
-Durations are in hours. What is still open is counted beside what is closed, never left out.
+Durations run on the business calendar: weekends and the days on which a site is closed do not count, a day
+has 24 hours. What is still open is counted beside what is closed (Kaplan-Meier), never left out: medians of
+closed cases alone would praise whoever leaves the hard ones lying.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from statistics import median, quantiles
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import CensoredData, ecdf
+
 from features.events import Event, EventType
+from ledger.approvals import Ballot
+from policy.approvals import Choice
 
 # Metric -> the event that starts it and the one that ends it.
 DURATIONS: Final[Mapping[str, tuple[EventType, EventType]]] = {
     "rma_approval_cycle_time": (EventType.RMA_REQUESTED, EventType.RMA_AUTHORIZED),
     "receiving_to_inspection_time": (EventType.RECEIPT_CONFIRMED, EventType.INSPECTION_COMPLETED),
     "disposition_turnaround": (EventType.RECEIPT_CONFIRMED, EventType.DISPOSITION_EXECUTED),
+    "inspection_to_decision_time": (EventType.INSPECTION_COMPLETED, EventType.DISPOSITION_DECIDED),
     "credit_memo_latency": (EventType.INSPECTION_COMPLETED, EventType.CREDIT_ISSUED),
+    "receipt_to_credit_time": (EventType.RECEIPT_CONFIRMED, EventType.CREDIT_ISSUED),
     "dock_to_stock": (EventType.RECEIPT_CONFIRMED, EventType.INVENTORY_UPDATED),
 }
-_ENDS_TOO: Final = {EventType.RMA_AUTHORIZED: (EventType.RMA_DENIED, EventType.RMA_PARTIALLY_AUTHORIZED)}
+_ENDS_TOO: Final[Mapping[EventType, tuple[EventType, ...]]] = {
+    EventType.RMA_AUTHORIZED: (EventType.RMA_DENIED, EventType.RMA_PARTIALLY_AUTHORIZED),
+    EventType.DISPOSITION_DECIDED: (EventType.DISPOSITION_EXECUTED,),
+}
+# Queue -> what enters it, what leaves it, and the limit (OPS-08) that says how long it may wait.
+QUEUES: Final[Mapping[str, tuple[EventType, EventType, str]]] = {
+    "inspection": (EventType.RECEIPT_CONFIRMED, EventType.INSPECTION_COMPLETED, "inspect_days"),
+    "disposition": (EventType.INSPECTION_COMPLETED, EventType.DISPOSITION_EXECUTED, "dispose_days"),
+    "credit": (EventType.DISPOSITION_EXECUTED, EventType.CREDIT_ISSUED, "credit_days"),
+}
+APPROVAL_LIMIT: Final = "approve_days"
+BUCKETS: Final = ("0-1", "2-3", "4-7", "8-14", ">14")  # whole business days
+_BOUNDS: Final = (2, 4, 8, 15)
+_GIVEN_UP: Final = frozenset({EventType.RMA_DENIED, EventType.RMA_CANCELLED, EventType.RMA_EXPIRED})
+_CLOSED: Final = frozenset({EventType.CREDIT_ISSUED, EventType.RMA_DENIED})
+_HELD: Final = frozenset({EventType.HOLD_PLACED, EventType.RECEIPT_DISCREPANCY, EventType.APPROVAL_REQUESTED})
+_BY_HAND: Final = frozenset(
+    {EventType.HOLD_RELEASED, EventType.RECOMMENDATION_OVERRIDDEN, EventType.APPROVAL_DECIDED}
+)
+STAGES: Final = frozenset({kind for start, end, _ in QUEUES.values() for kind in (start, end)}) | _GIVEN_UP
+HASTY: Final = 5.0  # seconds; nobody reads a case in less
 _HOUR: Final = 3600.0  # seconds
+_DAY: Final = 24.0  # hours
+_SAME: Final = 1e-9
+
+Line = Mapping[EventType, datetime]
 
 
-def operations(events: Iterable[Event], *, now: datetime) -> dict[str, Any]:
-    """Every metric over the lines that `events` tell of."""
-    lines: dict[str, dict[EventType, datetime]] = defaultdict(dict)
-    count: dict[EventType, int] = defaultdict(int)
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the metrics are taken from.
+
+    Attributes
+    ----------
+    events : tuple of Event
+        What happened in the window.
+    entered : tuple of Event
+        The events of `STAGES` for as long as a case may lie: they tell what is open.
+    waiting : tuple of datetime
+        When each approval was asked for that is still pending.
+    ballots : tuple of Ballot
+        The votes of the window.
+    recommended, asked, touched : frozenset of return_line_id
+        Lines recommended on, lines that asked for an approval, lines that a person decided or re-keyed.
+    """
+
+    events: Sequence[Event] = ()
+    entered: Sequence[Event] = ()
+    waiting: Sequence[datetime] = ()
+    ballots: Sequence[Ballot] = ()
+    recommended: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days that count: none at weekends, none of `closed`."""
+
+    closed: Collection[date] = frozenset()
+
+    def hours(self, starts: Sequence[datetime], ends: Sequence[datetime]) -> NDArray[np.float64]:
+        """Hours from each start to its end, 24 an open day; never less than nothing."""
+        (first, into), (last, out) = self._split(starts), self._split(ends)
+        whole = np.busday_count(first, last, holidays=self._holidays) * _DAY
+        return np.maximum(whole + out - into, 0.0)
+
+    def _split(self, moments: Sequence[datetime]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Each moment's day, and how much of it has passed if it is one that counts."""
+        times = np.array([moment.replace(tzinfo=None) for moment in moments], dtype="datetime64[us]")
+        days = times.astype("datetime64[D]")
+        passed = (times - days) / np.timedelta64(1, "h")
+        return days, np.where(np.is_busday(days, holidays=self._holidays), passed, 0.0)
+
+    @property
+    def _holidays(self) -> NDArray[Any]:
+        return np.array(sorted(self.closed), dtype="datetime64[D]")
+
+
+def operations(
+    records: Records, *, now: datetime, calendar: Calendar, sla: Mapping[str, int]
+) -> dict[str, Any]:
+    """Every metric; `sla` gives the business days that policy allows, by the limit's name."""
+    lines, entered = _lines(records.events), _lines(records.entered)
+    ages = {name: _waiting(entered.values(), name, now, calendar) for name in QUEUES}
+    ages["approval"] = calendar.hours(records.waiting, [now] * len(records.waiting))
+    limits = {**{name: limit for name, (_, _, limit) in QUEUES.items()}, "approval": APPROVAL_LIMIT}
+    return {
+        **{name: _duration(lines.values(), name, now, calendar) for name in DURATIONS},
+        "queue_ageing": {name: _ageing(ages[name], sla.get(limits[name])) for name in sorted(ages)},
+        "touchless_rate": _touchless(lines, records.touched),
+        "exception_volume": _exceptions(lines, records),
+        "integration_failure_rate": _failures(records.events),
+        "approvals": by_role(records.ballots, calendar=calendar),
+    }
+
+
+def by_role(ballots: Iterable[Ballot], *, calendar: Calendar) -> dict[str, Any]:
+    """How each role votes: agreement with the recommendation, time taken, approvals too quick to be read.
+
+    A vote's time at hand runs from when the approval was asked for, or from the same voter's vote before it.
+    """
+    votes: defaultdict[str, list[Ballot]] = defaultdict(list)
+    before: dict[str, datetime] = {}
+    hasty: defaultdict[str, int] = defaultdict(int)
+    for ballot in ballots:
+        vote = ballot.vote
+        since = max(ballot.asked_at, before.get(vote.voter, ballot.asked_at))
+        before[vote.voter] = vote.at
+        votes[vote.role].append(ballot)
+        quick = (vote.at - since).total_seconds() < HASTY
+        hasty[vote.role] += quick and vote.vote == Choice.APPROVE
+    return {role: _of_role(cast, hasty[role], calendar) for role, cast in sorted(votes.items())}
+
+
+def _of_role(cast: Sequence[Ballot], hasty: int, calendar: Calendar) -> dict[str, Any]:
+    hours = calendar.hours([one.asked_at for one in cast], [one.vote.at for one in cast])
+    approving = sum(one.vote.vote == Choice.APPROVE for one in cast)
+    return {
+        "votes": len(cast),
+        "agreement_rate": _ratio(approving, len(cast)),
+        "unit": "business hours",
+        "median": done_by(hours, share=0.5),
+        "p90": done_by(hours, share=0.9),
+        "approved_under_5_seconds": _ratio(hasty, approving),
+    }
+
+
+def done_by(
+    closed: NDArray[np.float64], waiting: NDArray[np.float64] | None = None, *, share: float
+) -> float | None:
+    """The time by which a share of all cases is done, those that still wait counted; None if it is not yet.
+
+    The Kaplan-Meier estimate; where it is exactly the share between two times, their middle.
+    """
+    if not len(closed):
+        return None
+    open_yet = waiting if waiting is not None else np.empty(0)
+    curve = ecdf(CensoredData(uncensored=closed, right=open_yet)).cdf
+    reached = np.flatnonzero(curve.probabilities >= share - _SAME)
+    if not len(reached):
+        return None
+    times, first = np.unique(closed), curve.quantiles[reached[0]]
+    later = times[times > first]
+    exactly = abs(curve.probabilities[reached[0]] - share) < _SAME
+    return round(float((first + later[0]) / 2 if exactly and len(later) else first), 3)
+
+
+def _lines(events: Iterable[Event]) -> dict[str, dict[EventType, datetime]]:
+    """When each kind of thing first happened to each line."""
+    lines: defaultdict[str, dict[EventType, datetime]] = defaultdict(dict)
     for event in events:
-        count[event.type] += 1
         first = lines[event.subject].get(event.type)
         lines[event.subject][event.type] = event.time if first is None else min(first, event.time)
-    durations = {
-        name: _duration(lines.values(), start, (end, *_ENDS_TOO.get(end, ())), now)
-        for name, (start, end) in DURATIONS.items()
-    }
-    return {
-        **durations,
-        "exception_volume": _exceptions(lines),
-        "integration_failure_rate": _ratio(count[EventType.INTEGRATION_FAILED], sum(count.values())),
-    }
+    return dict(lines)
 
 
-def _duration(
-    lines: Iterable[Mapping[EventType, datetime]], start: EventType, ends: Sequence[EventType], now: datetime
-) -> dict[str, Any]:
-    closed: list[float] = []
-    waiting: list[float] = []
-    for line in lines:
-        if start not in line:
-            continue
-        ended = [line[end] for end in ends if end in line]
-        hours = ((min(ended) if ended else now) - line[start]).total_seconds() / _HOUR
-        (closed if ended else waiting).append(hours)
+def _duration(lines: Iterable[Line], name: str, now: datetime, calendar: Calendar) -> dict[str, Any]:
+    start, end = DURATIONS[name]
+    ends = (end, *_ENDS_TOO.get(end, ()))
+    begun = [line for line in lines if start in line]
+    ended = [min((line[kind] for kind in ends if kind in line), default=None) for line in begun]
+    hours = calendar.hours([line[start] for line in begun], [at or now for at in ended])
+    done = np.array([at is not None for at in ended], dtype=bool)
+    closed, waiting = hours[done], hours[~done]
     return {
-        "unit": "hours",
+        "unit": "business hours",
         "closed": len(closed),
         "open": len(waiting),
-        "median": round(median(closed), 3) if closed else None,
-        "p90": round(_p90(closed), 3) if closed else None,
-        "oldest_open": round(max(waiting), 3) if waiting else None,
+        "median": done_by(closed, waiting, share=0.5),
+        "p90": done_by(closed, waiting, share=0.9),
+        "oldest_open": round(float(waiting.max()), 3) if len(waiting) else None,
     }
 
 
-def _p90(hours: Sequence[float]) -> float:
-    return hours[0] if len(hours) == 1 else quantiles(hours, n=10, method="inclusive")[-1]
+def _waiting(lines: Iterable[Line], name: str, now: datetime, calendar: Calendar) -> NDArray[np.float64]:
+    """How long each line has waited in a queue that it has not left."""
+    start, end, _ = QUEUES[name]
+    out = _GIVEN_UP | {end}
+    since = [line[start] for line in lines if start in line and out.isdisjoint(line)]
+    return calendar.hours(since, [now] * len(since))
 
 
-def _exceptions(lines: Mapping[str, Mapping[EventType, datetime]]) -> dict[str, Any]:
-    held = {EventType.HOLD_PLACED, EventType.RECEIPT_DISCREPANCY, EventType.APPROVAL_REQUESTED}
-    count = sum(bool(held & line.keys()) for line in lines.values())
-    return {"unit": "lines", "count": count, "rate": _ratio(count, len(lines))}
+def _ageing(hours: NDArray[np.float64], sla: int | None) -> dict[str, Any]:
+    places = np.searchsorted(_BOUNDS, np.floor(hours / _DAY), side="right")
+    counts = np.bincount(places, minlength=len(BUCKETS))
+    return {
+        "unit": "business days",
+        "open": len(hours),
+        "buckets": {name: int(count) for name, count in zip(BUCKETS, counts, strict=True)},
+        "sla_days": sla,
+        "over_sla": None if sla is None else _ratio(int((hours > sla * _DAY).sum()), len(hours)),
+    }
+
+
+def _touchless(lines: Mapping[str, Line], touched: frozenset[str]) -> dict[str, Any]:
+    closed = {name for name, line in lines.items() if not _CLOSED.isdisjoint(line)}
+    by_hand = touched | {name for name, line in lines.items() if not _BY_HAND.isdisjoint(line)}
+    return {
+        "unit": "lines",
+        "closed": len(closed),
+        "count": len(closed - by_hand),
+        "rate": _ratio(len(closed - by_hand), len(closed)),
+    }
+
+
+def _exceptions(lines: Mapping[str, Line], records: Records) -> dict[str, Any]:
+    held = records.asked | {name for name, line in lines.items() if not _HELD.isdisjoint(line)}
+    cases = records.recommended | records.asked | lines.keys()
+    return {"unit": "lines", "count": len(held), "rate": _ratio(len(held), len(cases))}
+
+
+def _failures(events: Sequence[Event]) -> float | None:
+    failed = {EventType.INTEGRATION_FAILED, EventType.INTEGRATION_REPLAYED}
+    return _ratio(sum(event.type in failed for event in events), len(events))
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -1,18 +1,30 @@
-"""Recorded facts judged again: the same policies must say the same, others show what they would change."""
+"""Recorded recommendations made again: judged by a policy set, predicted by the models that are loaded."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
 
-from features.returns import Disposition, Money, Stage
+from features.returns import Disposition, ReturnLine, Stage
 from ledger.recommendations import Recommendation
 from ledger.store import Transaction
+from models import routing
 from policy.guardrails import judge
 from policy.policies import PolicySet
 from policy.verdict import Proposal, Verdict
+from serving.answer import Case, compose
+from serving.comparing import Tally, differences, summary
+from serving.facts import MasterData
+from serving.insight import features_digest, look
+from serving.runtime import Runtime
 
-EXAMPLES = 10
+EXAMPLES: Final = 10
+PAGE: Final = 500  # recommendations read at a time
+_JUDGED: Final = frozenset(
+    {"id", "status", "created_at", "supersedes", "credit", "guardrails", "approvals", "models", "policy"}
+)
 
 
 def proposal_of(recommendation: Recommendation) -> Proposal:
@@ -26,56 +38,109 @@ def proposal_of(recommendation: Recommendation) -> Proposal:
     )
 
 
-def summary(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as it is recorded and compared."""
-    return {
-        "status": verdict.status.value,
-        "disposition": verdict.disposition.value,
-        "credit": verdict.credit.text,
-        "rules": sorted(fired.id for fired in verdict.fired),
-        "approvals": sorted(f"{needed.rule}: {', '.join(needed.roles)}" for needed in verdict.approvals),
-    }
+def replay(
+    recommendation: Recommendation, line: ReturnLine, *, policies: PolicySet, runtime: Runtime
+) -> dict[str, Any]:
+    """Judge and predict one recommendation again and name every difference from what was recorded.
 
-
-def replay(recommendation: Recommendation, policies: PolicySet) -> dict[str, Any]:
-    """Judge one recommendation again and name every difference from what was recorded."""
-    before = recommendation.facts["verdict"]
-    after = summary(judge(policies, proposal_of(recommendation), site=recommendation.site))
-    different = {
-        name: {"recorded": before[name], "replayed": after[name]}
-        for name in after
-        if before[name] != after[name]
-    }
+    The verdict is that of `policies` on the recorded facts; the predictions are those of the loaded models
+    on the recorded request, history and master data. With the same policy set and models both are identical.
+    """
+    verdict = judge(policies, proposal_of(recommendation), site=recommendation.site)
+    changed = differences(recommendation.facts["verdict"], summary(verdict))
+    models = _models(recommendation, line, verdict, runtime)
     return {
         "id": recommendation.id,
-        "identical": not different,
+        "identical": not changed and not models["differences"],
         "policy": {"recorded": recommendation.policy_digest, "replayed": policies.digest},
-        "differences": different,
+        "differences": changed,
+        "models": models,
     }
 
 
-def backtest(tx: Transaction, candidate: PolicySet, *, limit: int) -> dict[str, Any]:
-    """Judge recorded recommendations by a candidate: transitions, money, review load by role, examples."""
-    transitions: Counter[str] = Counter()
-    roles: Counter[str] = Counter()
-    credit: Counter[str] = Counter()
-    examples: list[dict[str, Any]] = []
-    known = tx.recommendations(limit=limit)
-    for recommendation in known:
-        verdict = judge(candidate, proposal_of(recommendation), site=recommendation.site)
-        transitions[f"{recommendation.facts['verdict']['status']} -> {verdict.status.value}"] += 1
-        roles.update(role for needed in verdict.approvals for role in needed.roles)
-        credit[verdict.credit.currency] += verdict.credit.minor - recommendation.amount.minor
-        shown = replay(recommendation, candidate)
-        if not shown["identical"] and len(examples) < EXAMPLES:
-            examples.append(shown)
+def _models(
+    recommendation: Recommendation, line: ReturnLine, verdict: Verdict, runtime: Runtime
+) -> dict[str, Any]:
+    recorded, loaded = recommendation.body["models"], runtime.champions.wire
+    case = _case(line, recommendation.facts["inputs"], runtime)
+    again = _predicted(compose(runtime, case, verdict))
     return {
-        "policy": candidate.digest,
-        "recommendations": len(known),
-        "transitions": dict(sorted(transitions.items())),
-        "approvals_by_role": dict(sorted(roles.items())),
-        "credit_change": {
-            currency: Money(minor, currency).text for currency, minor in sorted(credit.items())
-        },
-        "examples": examples,
+        "same": recorded == loaded,
+        "versions": differences(recorded, loaded),
+        "differences": differences(_predicted(recommendation.body), again),
     }
+
+
+def _case(line: ReturnLine, inputs: Mapping[str, Any], runtime: Runtime) -> Case:
+    history = {name: math.nan if value is None else value for name, value in inputs["history"].items()}
+    told = inputs["master_data"]
+    known_at = told["recalls_known_at"]
+    return Case(
+        line,
+        look(line, history, runtime.champions),
+        MasterData(**{**told, "recalls_known_at": datetime.fromisoformat(known_at) if known_at else None}),
+        tuple(inputs["documents"]),
+        tuple(routing.Site(**site) for site in inputs["sites"]),
+        features_digest(line, history),
+        history,
+    )
+
+
+def _predicted(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of an answer that policy has no part in; alternatives by disposition, with their rank."""
+    parts = {name: value for name, value in body.items() if name not in _JUDGED}
+    disposition = parts["disposition"]
+    ranked = {
+        one["disposition"]: {
+            "rank": rank,
+            **{name: one[name] for name in ("expected_recovery", "p10", "p90")},
+        }
+        for rank, one in enumerate(disposition["alternatives"], 1)
+    }
+    unjudged = {name: value for name, value in disposition.items() if name != "recommended"}
+    claim = parts["supplier_claim"]
+    return {
+        **parts,
+        "disposition": {**unjudged, "alternatives": ranked},
+        "supplier_claim": claim and {**claim, "approval_id": None},
+    }
+
+
+def backtest(
+    tx: Transaction, candidate: PolicySet, *, limit: int | None = None, after: str | None = None
+) -> dict[str, Any]:
+    """Judge recorded recommendations by a candidate, page by page, and sum up what it would change.
+
+    Parameters
+    ----------
+    limit : int or None
+        How many at most; None means all.
+    after : str or None
+        The id to go on from: what an earlier answer gave as `next`.
+
+    Returns
+    -------
+    dict
+        Transitions, money by currency, reviews by role, examples with ids, and `next` where more are left.
+    """
+    sums, last, seen = Tally(), after, 0
+    examples: list[dict[str, Any]] = []
+    for recommendation in _pages(tx, limit, after):
+        recorded = recommendation.facts["verdict"]
+        replayed = summary(judge(candidate, proposal_of(recommendation), site=recommendation.site))
+        sums.add(recorded, replayed, currency=recommendation.amount.currency)
+        if recorded != replayed and len(examples) < EXAMPLES:
+            examples.append({"id": recommendation.id, "differences": differences(recorded, replayed)})
+        last, seen = recommendation.id, seen + 1
+    more = limit is not None and seen == limit and bool(tx.recommendations(after=last, limit=1))
+    return {"policy": candidate.digest, **sums.wire(), "examples": examples, "next": last if more else None}
+
+
+def _pages(tx: Transaction, limit: int | None, after: str | None) -> Iterator[Recommendation]:
+    left = math.inf if limit is None else limit
+    while left > 0:
+        page = tx.recommendations(after=after, limit=int(min(PAGE, left)))
+        yield from page
+        if len(page) < PAGE:
+            return
+        left, after = left - len(page), page[-1].id

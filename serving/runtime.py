@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,11 @@ from features.returns import RecoupError
 from ledger.store import Ledger
 from models import condition, disposition, fraud, recovery, workload
 from policy.policies import PolicySet, files_of
+from policy.source import PolicyError
+from serving import quality
 from serving.clock import utc_now
 from serving.settings import Settings
+from serving.shadow import Shadow
 
 SERVICE_ACTOR: Final = "service:recoup"
 _LOADERS: Final[dict[str, Callable[[Path], Any]]] = {
@@ -69,6 +73,8 @@ class Runtime:
     policies: PolicySet
     champions: Champions
     now: Callable[[], datetime]
+    shadow: Shadow | None = None
+    quality_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
 def load_champions() -> Champions:
@@ -103,4 +109,21 @@ def open_runtime(settings: Settings) -> Runtime:
         tx.add_policy(policies.digest, content=files, actor=SERVICE_ACTOR, at=now)
         if tx.active_policy() != policies.digest:
             tx.activate_policy(policies.digest, actor=SERVICE_ACTOR, at=now)
-    return Runtime(settings, ledger, policies, load_champions(), utc_now)
+    shadow = open_shadow(settings.shadow_policy_dir, ledger)
+    key = quality.secret_of(settings.home)
+    return Runtime(settings, ledger, policies, load_champions(), utc_now, shadow, key)
+
+
+def open_shadow(folder: Path | None, ledger: Ledger) -> Shadow | None:
+    """Load the candidate policy set and record it; one that is not valid is logged and left out."""
+    if folder is None:
+        return None
+    try:
+        files = files_of(folder)
+        candidate = PolicySet.parse(files)
+    except (PolicyError, OSError) as error:
+        _log.warning("shadow policy left out", error=str(error))
+        return None
+    with ledger.write() as tx:
+        tx.add_policy(candidate.digest, content=files, actor=SERVICE_ACTOR, at=utc_now())
+    return Shadow(candidate)

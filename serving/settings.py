@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     policy_dir: Path = Field(
         Path(__file__).parents[1] / "policy" / "rules", description="folder of the policy files in force"
     )
+    shadow_policy_dir: Path | None = Field(
+        None,
+        description="folder of a candidate policy set that judges beside the one in force, without effect",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )

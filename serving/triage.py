@@ -27,12 +27,13 @@ from policy.approvals import State, after_business_days
 from policy.guardrails import judge
 from policy.rulebook import Rulebook
 from policy.verdict import Proposal, Status, Verdict
-from serving.answer import Case, compose
+from serving import quality
+from serving.answer import Case, compose, inputs_of
+from serving.comparing import summary
 from serving.facts import MasterData, from_ledger, from_master_data, from_request
 from serving.identity import new_id
-from serving.insight import look
-from serving.replaying import summary
-from serving.runtime import Runtime
+from serving.insight import features_digest, look
+from serving.runtime import SERVICE_ACTOR, Runtime
 from serving.times import iso
 
 FRAUD_REVIEW_RULE: Final = "FIN-11"
@@ -66,9 +67,7 @@ def prepare(runtime: Runtime, line: ReturnLine) -> Case:
         raise NotInLedgerError(f"document {min(missing)} is not known; post it to /v1/documents first.")
     insight = look(line, history, runtime.champions)
     kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in attached}))
-    return Case(
-        line, insight, master_data, kinds, sites, _digest({"line": repr(line), "history": repr(history)})
-    )
+    return Case(line, insight, master_data, kinds, sites, features_digest(line, history), history)
 
 
 def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[str, Any]:
@@ -94,27 +93,34 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
         vendor = next((ask.id for ask in asks if "supplier_manager" in ask.roles), None)
         body["supplier_claim"]["approval_id"] = vendor
     digest = _digest(body)
-    tx.add_recommendation(
-        Recommendation(
-            id=identity,
-            line=_line(line),
-            stage=line.stage,
-            status=verdict.status,
-            amount=verdict.credit,
-            requested_by=line.requested_by,
-            created_at=now,
-            actor=asked.actor,
-            payload_digest=asked.payload_digest,
-            digest=digest,
-            policy_digest=runtime.policies.digest,
-            action=body["credit"]["action"],
-            related=_related(superseded),
-            facts=_snapshot(proposal, verdict),
-            request=asked.payload,
-            body=body,
-            supersedes=superseded.id if superseded else None,
-        )
+    lot = _lot(runtime, verdict, identity, book)
+    recommendation = Recommendation(
+        id=identity,
+        line=_line(line),
+        stage=line.stage,
+        status=verdict.status,
+        amount=verdict.credit,
+        requested_by=line.requested_by,
+        created_at=now,
+        actor=asked.actor,
+        payload_digest=asked.payload_digest,
+        digest=digest,
+        policy_digest=runtime.policies.digest,
+        action=body["credit"]["action"],
+        related=_related(superseded),
+        facts={
+            **_snapshot(proposal, verdict),
+            **_shadowed(runtime, proposal, line.site),
+            "inputs": inputs_of(case),
+            "quality": lot,
+        },
+        request=asked.payload,
+        body=body,
+        supersedes=superseded.id if superseded else None,
     )
+    tx.add_recommendation(recommendation)
+    if lot["drawn"]:
+        quality.draw(tx, recommendation, permille=lot["permille"], actor=SERVICE_ACTOR)
     for ask in asks:
         tx.add_approval(_approval(ask, line, digest, now, asked.actor))
     _announce(tx, asked, body, now)
@@ -183,6 +189,18 @@ def _snapshot(proposal: Proposal, verdict: Verdict) -> dict[str, Any]:
         "final": verdict.final,
         "verdict": summary(verdict),
     }
+
+
+def _shadowed(runtime: Runtime, proposal: Proposal, site: str) -> dict[str, Any]:
+    return {"shadow": runtime.shadow.judge(proposal, site=site)} if runtime.shadow else {}
+
+
+def _lot(runtime: Runtime, verdict: Verdict, identity: str, book: Rulebook) -> dict[str, Any]:
+    """Whether a cleared return is drawn for blind review, with the chance it had; kept from the requester."""
+    limit = book.limits.get("quality_sample_permille")
+    permille = (limit.at("") or 0) if limit and verdict.status is Status.CLEARED else 0
+    drawn = quality.is_drawn(identity, key=runtime.quality_key, permille=permille)
+    return {"permille": permille, "drawn": drawn}
 
 
 @dataclass(frozen=True, slots=True)

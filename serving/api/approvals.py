@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
 from features.events import EventType
+from features.returns import RecoupError
 from ledger.approvals import Approval, Delegation, Vote
 from ledger.store import Transaction
 from policy import approvals as rules
-from policy.approvals import Choice, State
+from policy.approvals import State
 from policy.authority import APPROVERS
 from serving import auth
 from serving.access import Action
-from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Actor, Text, Wire
-from serving.approving import circle_of, conclude, notify, settle
+from serving.approving import cast, circle_of, notify, reason_in, reasoned, settle
 from serving.auth import Caller
-from serving.errors import ProblemError
+from serving.errors import ProblemError, error_problem, field_errors, problem_body
 from serving.identity import new_id
+from serving.runtime import Runtime
 from serving.times import iso
 
 router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
@@ -38,6 +42,22 @@ class VoteRequest(Wire):
 
     vote: Literal["approve", "reject"]
     comment: Annotated[str, StringConstraints(strict=True, max_length=2000)] = ""
+    reason_code: Annotated[
+        Text | None, Field(description="Why it is decided otherwise than recommended: an override code.")
+    ] = None
+
+
+class OneOfManyVotes(VoteRequest):
+    """A vote on one approval as it was read."""
+
+    approval_id: Text
+    etag: Text
+
+
+class VotesRequest(Wire):
+    """Up to two hundred votes; each counts, fails and is recorded on its own."""
+
+    votes: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=200)]
 
 
 class DelegateRequest(Wire):
@@ -92,22 +112,61 @@ def vote(  # header and body of one call
     body: VoteRequest,
     if_match: IfMatch = None,
 ) -> Response:
-    """Cast a vote on the approval as it was read; 403 on one's own case, 409 once it is closed."""
+    """Cast a vote on the approval as it was read; 403 on one's own case, 409 once it is closed.
+
+    A rejection goes against the recommendation and says why: with a comment or a `reason_code`.
+    """
+    return _vote(doors, caller, key, approval_id, body, if_match).response()
+
+
+def _vote(
+    doors: Runtime, caller: Caller, key: str, approval_id: str, body: VoteRequest, if_match: str | None
+) -> Answer:
+    rules.check_reason(overrides=body.vote == "reject", reason_code=body.reason_code, comment=body.comment)
 
     def work(tx: Transaction) -> Answer:
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
-        standing = circle_of(tx, approval, book.authority)
-        voter = rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
-        rules.check_vote(standing, voter, authority=book.authority, now=now)
-        cast = Vote(new_id("vote"), approval.id, caller.subject, caller.role, body.vote, body.comment, now)
-        tx.add_vote(cast, expected_version=approval.version)
-        state = rules.outcome(standing, [*standing.votes, rules.Vote(caller.subject, Choice(body.vote))])
-        if state is not State.PENDING:
-            conclude(tx, approval, state, actor=caller.subject, at=now)
+        said = reasoned(body.reason_code, body.comment)
+        one = Vote(new_id("vote"), approval.id, caller.subject, caller.role, body.vote, said, now)
+        cast(tx, approval, one, voter=_voter(caller), authority=book.authority)
         return _answer(tx, approval_id, now, status=201)
 
-    return once(doors, caller, key, digest(f"vote {approval_id}", body), work).response()
+    return once(doors, caller, key, digest(f"vote {approval_id}", body), work)
+
+
+@router.post("/votes", status_code=207, summary="Vote on up to 200 approvals")
+def vote_on_many(
+    request: Request, doors: Doors, caller: Voter, key: IdempotencyKey, body: VotesRequest
+) -> JSONResponse:
+    """Answer every vote on its own, in the order of the request: the approval as it is then, or a problem."""
+    payload = digest("votes", body)
+    with doors.ledger.read() as tx:
+        if answer := remembered(tx, caller, key, payload):
+            return answer.response()
+    items = [
+        _one_of_many(request, doors, caller, f"{key}/{place}", item) for place, item in enumerate(body.votes)
+    ]
+    return once(doors, caller, key, payload, lambda _: Answer(207, {"items": items})).response()
+
+
+def _one_of_many(
+    request: Request, doors: Runtime, caller: Caller, key: str, item: Mapping[str, Any]
+) -> dict[str, Any]:
+    try:
+        one = OneOfManyVotes.model_validate(item)
+        answer = _vote(doors, caller, key, one.approval_id, one, one.etag)
+    except ValidationError as error:
+        found = field_errors(error.errors())
+        said = problem_body(
+            request, 422, "invalid", "Fields of this vote are wrong; see errors.", errors=found
+        )
+        return {"status": 422, "problem": said}
+    except RecoupError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise  # a retry with the same key casts what is left, and nothing twice
+        return {"status": error.status, "problem": error_problem(request, error)}
+    return {"status": answer.status, "approval": dict(answer.body), "etag": answer.headers["ETag"]}
 
 
 @router.post("/{approval_id}/delegate", summary="Pass the question on", status_code=201)
@@ -119,17 +178,16 @@ def delegate(  # header and body of one call
     body: DelegateRequest,
     if_match: IfMatch = None,
 ) -> Response:
-    """Hand the approval to somebody else, whose own right to vote is checked like any other's."""
+    """Hand the approval to somebody else, who then votes in the caller's place: one voice for the two."""
+    if body.role not in {None, caller.role}:
+        raise rules.WrongRoleError("A role that is not one's own cannot be passed on.")
 
     def work(tx: Transaction) -> Answer:
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
-        voter = rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
         standing = circle_of(tx, approval, book.authority)
-        rules.check_delegation(standing, voter, to=body.to, authority=book.authority, now=now)
-        passed = Delegation(
-            new_id("dlg"), approval.id, body.role or caller.role, caller.subject, body.to, now
-        )
+        rules.check_delegation(standing, _voter(caller), to=body.to, authority=book.authority, now=now)
+        passed = Delegation(new_id("dlg"), approval.id, caller.role, caller.subject, body.to, now)
         tx.add_delegation(passed, expected_version=approval.version)
         notify(tx, EventType.APPROVAL_DELEGATED, approval, {"to": body.to}, actor=caller.subject, at=now)
         return _answer(tx, approval_id, now, status=201)
@@ -151,14 +209,17 @@ def recall(  # header and body of one call
     def work(tx: Transaction) -> Answer:
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
-        voter = rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
         standing = circle_of(tx, approval, book.authority)
-        rules.check_recall(standing, voter, authority=book.authority, now=now)
+        rules.check_recall(standing, _voter(caller), authority=book.authority, now=now)
         settle(tx, approval, State.RECALLED, actor=caller.subject, at=now, reason=body.reason)
         notify(tx, EventType.APPROVAL_RECALLED, approval, {}, actor=caller.subject, at=now)
         return _answer(tx, approval_id, now, status=201)
 
     return once(doors, caller, key, digest(f"recall {approval_id}", body), work).response()
+
+
+def _voter(caller: Caller) -> rules.Voter:
+    return rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
 
 
 def _matched(tx: Transaction, caller: Caller, approval_id: str, if_match: str | None) -> Approval:
@@ -214,12 +275,14 @@ def whole(tx: Transaction, approval: Approval, *, now: datetime) -> dict[str, An
             "role": vote.role,
             "vote": vote.vote,
             "comment": vote.comment,
+            "reason_code": reason_in(vote.comment),
             "at": iso(vote.at),
         }
         for vote in tx.votes(approval.id)
     ]
     passed = [
-        {"from": one.delegator, "to": one.delegate, "at": iso(one.at)} for one in tx.delegations(approval.id)
+        {"from": one.delegator, "to": one.delegate, "role": one.role, "at": iso(one.at)}
+        for one in tx.delegations(approval.id)
     ]
     recommendation = tx.recommendation(approval.recommendation_id)
     return wire(approval, now=now) | {

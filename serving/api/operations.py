@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -16,10 +17,11 @@ from pydantic import Field
 from features.events import EventType
 from ledger.outbox import Endpoint
 from ledger.store import Transaction
-from serving import metrics
+from serving import auth, metrics
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Instant, Text, Wire
+from serving.approving import closed_days
 from serving.auth import Caller
 from serving.errors import ProblemError
 from serving.identity import new_id
@@ -29,6 +31,8 @@ router = APIRouter(prefix="/v1", tags=["operations"])
 Reader = Annotated[Caller, permit(Action.METRICS)]
 Keeper = Annotated[Caller, permit(Action.WEBHOOKS)]
 DEFAULT_WINDOW = timedelta(days=30)
+LONGEST_OPEN = timedelta(days=90)  # what has lain for longer without an event is no longer looked for
+PAGE = 1000
 
 
 class EndpointRequest(Wire):
@@ -49,14 +53,46 @@ def operations(
     """Medians and P90 by the definitions of the field, open cases counted."""
     until = to or doors.now()
     since = start or until - DEFAULT_WINDOW
+    site = _site(caller, site)
+    book = doors.policies.at(site or "")
     with doors.ledger.read() as tx:
-        events = tx.events_between(since, until, site=site)
-    return {
-        "from": iso(since),
-        "to": iso(until),
-        "site": site,
-        "metrics": metrics.operations(events, now=until),
-    }
+        records = _records(tx, since, until, site)
+        closed = closed_days(tx, site) if site else frozenset()
+    limits = (metrics.APPROVAL_LIMIT, *(limit for _, _, limit in metrics.QUEUES.values()))
+    sla = {name: days for name in limits if (days := book.limit(name)) is not None}
+    found = metrics.operations(records, now=until, calendar=metrics.Calendar(closed), sla=sla)
+    return {"from": iso(since), "to": iso(until), "site": site, "metrics": found}
+
+
+def _site(caller: Caller, site: str | None) -> str | None:
+    """The site asked for, which a key that reaches some sites has to name unless there is only one."""
+    if site is not None:
+        auth.check_site(caller, site)
+        return site
+    if len(caller.sites) > 1:
+        raise ProblemError(400, "site_missing", "Name one of your sites.")
+    return min(caller.sites, default=None)
+
+
+def _records(tx: Transaction, since: datetime, until: datetime, site: str | None) -> metrics.Records:
+    long_ago = min(since, until - LONGEST_OPEN)
+    recommended, asked = tx.lines_recommended(since, until, site=site)
+    return metrics.Records(
+        events=tx.events_between(since, until, site=site),
+        entered=tx.events_between(long_ago, until, types=metrics.STAGES, site=site),
+        waiting=tuple(at for at in _pending(tx, site) if at <= until),
+        ballots=tx.ballots(since, until, site=site),
+        recommended=recommended,
+        asked=asked,
+        touched=tx.lines_touched(long_ago, until),
+    )
+
+
+def _pending(tx: Transaction, site: str | None) -> Iterator[datetime]:
+    last: str | None = None
+    while page := tx.approvals(sites=[site] if site else None, after=last, limit=PAGE):
+        yield from (approval.created_at for approval in page)
+        last = page[-1].id
 
 
 @router.get("/webhook-endpoints", summary="Where events go out to")

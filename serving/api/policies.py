@@ -17,6 +17,7 @@ from serving.api.wire import Wire
 from serving.auth import Caller
 from serving.errors import ProblemError
 from serving.replaying import backtest
+from serving.shadow import SHOWN, tally
 from serving.times import iso
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
@@ -35,18 +36,21 @@ class BacktestRequest(Wire):
         Field(max_length=200),
     ]
     limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 10_000
+    after: Annotated[str, Field(max_length=60, description="`next` of an earlier answer")] | None = None
 
 
 @router.get("", summary="The rules in force, and the sets before them")
 def policies(doors: Doors, caller: Reader) -> dict[str, Any]:
-    """Every rule with its owner, and every policy set that was ever recorded."""
+    """Every rule with its owner, every policy set that was ever recorded, and what a shadow would change."""
     with doors.ledger.read() as tx:
         recorded = tx.policies()
+        shadowed = tx.latest_recommendations(limit=SHOWN) if doors.shadow else ()
     active = doors.policies
     return {
         "digest": active.digest,
         "rules": [wire(rule) for rule in active.rules],
         "sites": sorted(active.sites),
+        "shadow": tally(shadowed, doors.shadow.policies.digest) if doors.shadow else None,
         "recorded": [{"digest": one.digest, "at": iso(one.at), "actor": one.actor} for one in recorded],
     }
 
@@ -69,7 +73,7 @@ def run_backtest(doors: Doors, caller: Tester, body: BacktestRequest) -> dict[st
     except PolicyError as error:
         raise ProblemError(422, "policy_invalid", str(error)) from error
     with doors.ledger.read() as tx:
-        return backtest(tx, candidate, limit=body.limit)
+        return backtest(tx, candidate, limit=body.limit, after=body.after)
 
 
 def wire(rule: Rule) -> dict[str, Any]:

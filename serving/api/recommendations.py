@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from ledger.outbox import Message
 from ledger.recommendations import Recommendation as Recorded
 from ledger.store import Transaction
 from policy.policies import PolicySet
-from serving import auth, triage
+from serving import auth, quality, triage
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Flag, MoneyWire, Real, Recommendation, RecommendationRequest, Text, Wire
@@ -132,7 +133,8 @@ def read(doors: Doors, caller: Reader, recommendation_id: str) -> JSONResponse:
     """What was recommended, with the status that holds now."""
     with doors.ledger.read() as tx:
         found = tx.recommendation(recommendation_id)
-    auth.check_site(caller, found.site)
+        auth.check_site(caller, found.site)
+        quality.check_blind(tx, caller, [found])
     return JSONResponse(present(found))
 
 
@@ -146,6 +148,7 @@ def of_line(
     """All recommendations of one line, oldest first."""
     with doors.ledger.read() as tx:
         page = tx.recommendations(return_line_id=return_line_id, after=after, limit=PAGE)
+        quality.check_blind(tx, caller, page)
     items = [present(one) for one in page if caller.sees(one.site)]
     return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
 
@@ -188,16 +191,18 @@ def outcome(
 def judge_again(
     doors: Doors, caller: Reader, recommendation_id: str, body: ReplayRequest | None = None
 ) -> dict[str, Any]:
-    """Judge the recorded facts again and name every difference; nothing is written."""
+    """Judge and predict again from what was recorded and name every difference; nothing is written."""
     with doors.ledger.read() as tx:
         found = tx.recommendation(recommendation_id)
         auth.check_site(caller, found.site)
+        quality.check_blind(tx, caller, [found])
         wanted = (body.policy_digest if body else None) or found.policy_digest
         recorded = tx.policy(wanted)
     if recorded is None:
         raise ProblemError(404, "policy_unknown", "No policy set of that digest is recorded.")
     policies = doors.policies if wanted == doors.policies.digest else PolicySet.parse(recorded.content)
-    return replay(found, policies)
+    line = RecommendationRequest.model_validate_json(json.dumps(found.request)).line()
+    return replay(found, line, policies=policies, runtime=doors)
 
 
 def present(recommendation: Recorded) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,4 +91,4 @@ def serve() -> Iterator[Callable[[Home], Served]]:
 
     yield start_one
     for running in all_of_them:
-        running.end(signal.SIGKILL)
+        running.kill()

@@ -155,7 +155,7 @@ def test_a_crash_loses_no_acknowledged_recommendation(make_home, serve):
     served = serve(home)
     told = _crash(served, "worker", served.running.worker.kill)
     _await_ready(served)
-    told += _crash(served, "all", lambda: served.running.end(signal.SIGKILL))
+    told += _crash(served, "all", served.running.kill)
     _verified(home, told)
     served = serve(home)
     for body in told:

@@ -1,0 +1,52 @@
+"""Blind quality reviews: what is waiting, and what the reviewer would have done."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from features.returns import Disposition
+from ledger.store import Transaction
+from serving import auth, quality
+from serving.access import Action
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
+from serving.api.wire import MoneyWire, Note, Wire
+from serving.auth import Caller
+
+router = APIRouter(prefix="/v1/quality-reviews", tags=["quality"])
+Reviewer = Annotated[Caller, permit(Action.QUALITY)]
+
+
+class ReviewRequest(Wire):
+    """What the reviewer would have done."""
+
+    disposition: Disposition
+    credit: MoneyWire
+    comment: Note | None = None
+
+
+@router.get("", summary="Cleared returns to decide again, without the answer")
+def reviews(doors: Doors, caller: Reviewer) -> dict[str, Any]:
+    """The oldest open reviews at the caller's sites, and how many were answered and agreed."""
+    with doors.ledger.read() as tx:
+        return quality.listed(tx, caller)
+
+
+@router.post("/{recommendation_id}", status_code=201, summary="Answer a blind review")
+def review(
+    doors: Doors, caller: Reviewer, key: IdempotencyKey, recommendation_id: str, body: ReviewRequest
+) -> JSONResponse:
+    """Record what the reviewer would have done, and tell whether that is what was recommended."""
+
+    def work(tx: Transaction) -> Answer:
+        recommendation = tx.recommendation(recommendation_id)
+        auth.check_site(caller, recommendation.site)
+        decided = (body.disposition, body.credit.parse())
+        said = quality.answer(
+            tx, recommendation, caller, decided=decided, comment=body.comment, at=doors.now()
+        )
+        return Answer(201, said)
+
+    return once(doors, caller, key, digest(f"quality {recommendation_id}", body), work).response()
