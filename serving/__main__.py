@@ -15,13 +15,12 @@ import typer
 from features.returns import RecoupError
 from ledger.reference import Key
 from ledger.store import Ledger
-from serving import commands
 from serving.access import RIGHTS
 from serving.auth import hashed, new_key
-from serving.clock import utc_now
-from serving.commands import OPERATOR, open_ledger
-from serving.identity import new_id
+from serving.operations import auditing, commands
+from serving.operations.auditing import OPERATOR, open_ledger
 from serving.settings import Settings
+from serving.stamps import new_id, utc_now
 
 app = typer.Typer(
     help="Recoup: run the service and look after its ledger, policies and keys.", no_args_is_help=True
@@ -146,8 +145,8 @@ def create_key(
     print(f"a key for {role}; keep it safe, it is not shown again:\n{key}")
 
 
-audit.command("verify")(commands.verify_audit)
-audit.command("dump")(commands.dump_audit)
+for command in (auditing.verify, auditing.dump, auditing.checkpoint, auditing.erase, auditing.retain):
+    audit.command()(command)
 policy.command("check")(commands.check_policy)
 policy.command("backtest")(commands.backtest_policy)
 documents.command("parse")(commands.parse_documents)

@@ -17,10 +17,10 @@ from ledger.store import Ledger
 from models import condition, disposition, fraud, recovery, workload
 from policy.policies import PolicySet, files_of
 from policy.source import PolicyError
-from serving import quality
-from serving.clock import utc_now
+from serving.case import quality
+from serving.case.shadow import Shadow
 from serving.settings import Settings
-from serving.shadow import Shadow
+from serving.stamps import utc_now
 
 SERVICE_ACTOR: Final = "service:recoup"
 _LOADERS: Final[dict[str, Callable[[Path], Any]]] = {

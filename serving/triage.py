@@ -27,14 +27,13 @@ from policy.approvals import State, after_business_days
 from policy.guardrails import judge
 from policy.rulebook import Rulebook
 from policy.verdict import Proposal, Status, Verdict
-from serving import quality
-from serving.answer import Case, compose, inputs_of
-from serving.comparing import summary
-from serving.facts import MasterData, from_ledger, from_master_data, from_request
-from serving.identity import new_id
-from serving.insight import features_digest, look
+from serving.case import quality
+from serving.case.answer import Case, compose, inputs_of
+from serving.case.comparing import summary
+from serving.case.facts import MasterData, from_ledger, from_master_data, from_request
+from serving.case.insight import features_digest, look
 from serving.runtime import SERVICE_ACTOR, Runtime
-from serving.times import iso
+from serving.stamps import iso, new_id
 
 FRAUD_REVIEW_RULE: Final = "FIN-11"
 

@@ -22,12 +22,11 @@ from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Actor, Text, Wire
-from serving.approving import cast, circle_of, notify, reason_in, reasoned, settle
 from serving.auth import Caller
+from serving.case.approving import cast, circle_of, notify, reason_in, reasoned, settle
 from serving.errors import ProblemError, error_problem, field_errors, problem_body
-from serving.identity import new_id
 from serving.runtime import Runtime
-from serving.times import iso
+from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
 Reader = Annotated[Caller, permit(Action.INBOX)]

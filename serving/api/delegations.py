@@ -15,11 +15,10 @@ from policy.approvals import DelegationError, WrongRoleError, same_person
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Actor, Instant, MoneyWire, Text, Wire
-from serving.approving import DELEGATIONS
 from serving.auth import Caller
+from serving.case.approving import DELEGATIONS
 from serving.errors import ProblemError
-from serving.identity import new_id
-from serving.times import iso
+from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1/delegations", tags=["approvals"])
 Reader = Annotated[Caller, permit(Action.INBOX)]

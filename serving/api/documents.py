@@ -17,8 +17,7 @@ from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Note, Text, Wire
 from serving.auth import Caller
-from serving.identity import new_id
-from serving.times import iso
+from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 Sender = Annotated[Caller, permit(Action.DOCUMENTS_WRITE)]

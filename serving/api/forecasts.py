@@ -13,13 +13,12 @@ from pydantic import BeforeValidator, Field
 from ledger.chain import NotInLedgerError
 from ledger.forecasts import ForecastRow, Override
 from ledger.store import Transaction
-from serving import planning, tables
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Note, Text, Wire
 from serving.auth import Caller
-from serving.identity import new_id
-from serving.times import iso
+from serving.operations import planning, tables
+from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
 Reader = Annotated[Caller, permit(Action.FORECAST_READ)]

@@ -17,15 +17,15 @@ from pydantic import Field
 from features.events import EventType
 from ledger.outbox import Endpoint
 from ledger.store import Transaction
-from serving import auth, metrics
+from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Instant, Text, Wire
-from serving.approving import closed_days
 from serving.auth import Caller
+from serving.case.approving import closed_days
 from serving.errors import ProblemError
-from serving.identity import new_id
-from serving.times import iso
+from serving.operations import metrics
+from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 Reader = Annotated[Caller, permit(Action.METRICS)]

@@ -15,10 +15,10 @@ from serving.access import Action
 from serving.api.dependencies import Doors, permit
 from serving.api.wire import Wire
 from serving.auth import Caller
+from serving.case.replaying import backtest
+from serving.case.shadow import SHOWN, tally
 from serving.errors import ProblemError
-from serving.replaying import backtest
-from serving.shadow import SHOWN, tally
-from serving.times import iso
+from serving.stamps import iso
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 Reader = Annotated[Caller, permit(Action.POLICY_READ)]

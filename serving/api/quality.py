@@ -9,11 +9,12 @@ from fastapi.responses import JSONResponse
 
 from features.returns import Disposition
 from ledger.store import Transaction
-from serving import auth, quality
+from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import MoneyWire, Note, Wire
 from serving.auth import Caller
+from serving.case import quality
 
 router = APIRouter(prefix="/v1/quality-reviews", tags=["quality"])
 Reviewer = Annotated[Caller, permit(Action.QUALITY)]

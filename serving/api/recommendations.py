@@ -17,16 +17,16 @@ from ledger.outbox import Message
 from ledger.recommendations import Recommendation as Recorded
 from ledger.store import Transaction
 from policy.policies import PolicySet
-from serving import auth, quality, triage
+from serving import auth, triage
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Flag, MoneyWire, Real, Recommendation, RecommendationRequest, Text, Wire
 from serving.auth import Caller
+from serving.case import quality
+from serving.case.replaying import replay
 from serving.errors import ProblemError, error_problem, field_errors, problem_body
-from serving.identity import new_id
-from serving.replaying import replay
 from serving.runtime import Runtime
-from serving.times import iso
+from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 Asker = Annotated[Caller, permit(Action.RECOMMEND)]

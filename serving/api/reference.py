@@ -15,7 +15,7 @@ from serving.access import Action
 from serving.api.dependencies import Doors, permit
 from serving.api.wire import Instant, Text
 from serving.auth import Caller
-from serving.times import iso
+from serving.stamps import iso
 
 router = APIRouter(prefix="/v1/reference", tags=["reference"])
 Writer = Annotated[Caller, permit(Action.REFERENCE_WRITE)]

@@ -63,6 +63,26 @@ def test_a_dump_verifies_anywhere_and_a_changed_one_does_not(recoup, tmp_path):
     assert (changed.returncode, json.loads(changed.stdout)["valid"]) == (1, False)
 
 
+def test_a_dump_written_anew_lacks_the_signature(recoup, tmp_path):
+    recoup("keys", "create", "--role", "auditor")
+    assert recoup("audit", "checkpoint").returncode == 0
+    public = tmp_path / "home" / "keys" / "ledger.pub"
+    dump, other = tmp_path / "chain.jsonl", str(tmp_path / "other")
+    recoup("audit", "dump", dump)
+    assert json.loads(recoup("audit", "verify", dump, "--key", public).stdout)["signed"] == 1
+    recoup("keys", "create", "--role", "auditor", RECOUP_HOME=other)
+    recoup("audit", "dump", dump, RECOUP_HOME=other)
+    assert recoup("audit", "verify", dump).returncode == 0
+    assert recoup("audit", "verify", dump, "--key", public).returncode == 1
+
+
+def test_erasing_a_customer_nobody_knows_is_refused_and_nothing_is_old_yet(recoup):
+    recoup("migrate")
+    unknown = recoup("audit", "erase", "--customer", "C-1", "--reason", "asked for")
+    assert unknown.returncode == 2
+    assert recoup("audit", "retain").stdout.startswith("0 records")
+
+
 def test_policy_check_names_file_and_line(recoup, tmp_path):
     assert recoup("policy", "check").returncode == 0
     for path in DEFAULT_RULES.glob("*.yaml"):

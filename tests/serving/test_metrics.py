@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.events import Event, EventType
 from ledger.approvals import Ballot, Vote
 from policy.approvals import after_business_days
-from serving.metrics import BUCKETS, Calendar, Records, by_role, done_by, operations
+from serving.operations.metrics import BUCKETS, Calendar, Records, by_role, done_by, operations
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONDAY = FRIDAY + timedelta(days=3)

@@ -4,7 +4,7 @@ import threading
 import pandas as pd
 import pytest
 
-from serving.outcomes import export
+from serving.operations.outcomes import export
 from tests.factories import a_line
 
 

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from ledger.outbox import Endpoint
-from serving.relay import relay_once
+from serving.operations.relay import relay_once
 from tests.factories import a_line
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policy.policies import DEFAULT_RULES, PolicySet, files_of
-from serving.comparing import differences
-from serving.replaying import backtest
+from serving.case.comparing import differences
+from serving.case.replaying import backtest
 from serving.runtime import Champions
 from tests.factories import a_line
 
@@ -135,7 +135,7 @@ def test_a_backtest_goes_on_page_by_page_and_counts_each_once(make_service, monk
     for number in range(5):
         service.recommend(a_line(return_line_id=f"A/{number}", sale__order_number=f"SO-{number}"))
     candidate = PolicySet.parse(_stricter())
-    monkeypatch.setattr("serving.replaying.PAGE", 2)
+    monkeypatch.setattr("serving.case.replaying.PAGE", 2)
     with service.ledger.read() as tx:
         whole = backtest(tx, candidate)
         first = backtest(tx, candidate, limit=3)

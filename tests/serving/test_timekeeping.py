@@ -10,7 +10,7 @@ import pytest
 from features.returns import Money
 from ledger.store import Ledger
 from policy.policies import DEFAULT_RULES, PolicySet
-from serving.timekeeping import KEEPER, Kept, keep_time
+from serving.operations.timekeeping import KEEPER, Kept, keep_time
 from tests.ledger.conftest import pgserver, postgresql, postgresql_pattern, sqlite_pattern, url  # noqa: F401
 from tests.ledger.records import NOON, a_recommendation, after, an_approval
 

@@ -22,7 +22,7 @@ from ledger.reference import Reference
 from ledger.store import Transaction
 from serving.auth import Caller
 from serving.errors import ProblemError
-from serving.times import iso
+from serving.stamps import iso
 
 REVIEWER: Final = "quality_assurance"
 REGISTER: Final = "quality_reviews"  # version 1 is the draw, version 2 the answer

@@ -20,8 +20,8 @@ from ledger.store import Ledger, Transaction
 from policy.approvals import State, Step, after_business_days, escalation, is_overdue
 from policy.policies import PolicySet
 from policy.rulebook import Rulebook
-from serving.approving import closed_days, conclude, notify, requirement_of
-from serving.times import iso
+from serving.case.approving import closed_days, conclude, notify, requirement_of
+from serving.stamps import iso
 
 KEEPER: Final = "service:timekeeper"
 PAGE: Final = 500

@@ -10,7 +10,7 @@ from ledger.recommendations import Recommendation
 from policy.guardrails import judge
 from policy.policies import PolicySet
 from policy.verdict import Proposal
-from serving.comparing import Tally, summary
+from serving.case.comparing import Tally, summary
 
 PATIENCE: Final = 0.01  # seconds; a verdict takes a hundredth of it, and the answer waits for no more
 SHOWN: Final = 1_000  # recommendations, newest first: what the tally reads at most

@@ -12,8 +12,7 @@ from standardwebhooks import Webhook
 
 from ledger.outbox import Delivery, Endpoint
 from ledger.store import Ledger
-from serving.clock import utc_now
-from serving.times import iso
+from serving.stamps import iso, utc_now
 
 CLAIM: Final = timedelta(minutes=2)  # a relay that dies gives its batch back after this
 BACKOFF: Final = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600, 6 * 3600, 24 * 3600))

@@ -12,8 +12,8 @@ import numpy as np
 from features.returns import EXPONENTS, CreditAction, Disposition, Money, ReturnLine
 from models import routing
 from policy.verdict import Status, Verdict
-from serving.facts import MasterData, recoverable
-from serving.insight import HAZARDOUS, Insight
+from serving.case.facts import MasterData, recoverable
+from serving.case.insight import HAZARDOUS, Insight
 from serving.runtime import Runtime
 
 

@@ -1,4 +1,4 @@
-"""The commands of `recoup` on files: policies, documents, forecasts, outcomes, the audit trail."""
+"""The commands of `recoup` on files: policies, documents, forecasts, outcomes; and the relay."""
 
 from __future__ import annotations
 
@@ -14,43 +14,18 @@ import typer
 
 from features import documents as reading
 from features.documents import Kind
-from ledger.audit import verify_dump
-from ledger.store import Ledger
 from policy.policies import PolicySet, check
 from serving import documents
-from serving.clock import utc_now
-from serving.issuing import issue
-from serving.outcomes import export
-from serving.relay import relay_once
-from serving.replaying import backtest
+from serving.case.replaying import backtest
+from serving.operations.auditing import OPERATOR, open_ledger
+from serving.operations.issuing import issue
+from serving.operations.outcomes import export
+from serving.operations.relay import relay_once
+from serving.operations.timekeeping import keep_time
 from serving.settings import Settings
-from serving.timekeeping import keep_time
+from serving.stamps import utc_now
 
-OPERATOR = "service:operator"
 ROUND = timedelta(seconds=30)  # how often the relay looks at the time of approvals
-
-
-def open_ledger(settings: Settings) -> Ledger:
-    """The ledger of these settings; the folder of a local one is made."""
-    if settings.database_url is None:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    return Ledger(settings.ledger_url, lock_seconds=settings.deadline_seconds)
-
-
-def verify_audit(
-    dump: Annotated[Path | None, typer.Argument(help="A dump to verify offline.")] = None,
-) -> None:
-    """Verify the hash chain of the ledger, or of a dump without a database; exit 1 where it is broken."""
-    found = verify_dump(dump) if dump else open_ledger(Settings()).verify()
-    body = {"valid": found.valid, "entries": found.entries, "head": found.head}
-    print(json.dumps(body if found.valid else {**body, "problem": found.problem}))
-    raise typer.Exit(0 if found.valid else 1)
-
-
-def dump_audit(out: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write the chain to a file that `audit verify` can verify anywhere."""
-    found = open_ledger(Settings()).dump(out)
-    print(f"{found.entries} entries, head {found.head}")
 
 
 def check_policy(folder: Annotated[Path | None, typer.Argument(help="Policy folder.")] = None) -> None:

@@ -14,10 +14,10 @@ from models import routing
 from policy.guardrails import judge
 from policy.policies import PolicySet
 from policy.verdict import Proposal, Verdict
-from serving.answer import Case, compose
-from serving.comparing import Tally, differences, summary
-from serving.facts import MasterData
-from serving.insight import features_digest, look
+from serving.case.answer import Case, compose
+from serving.case.comparing import Tally, differences, summary
+from serving.case.facts import MasterData
+from serving.case.insight import features_digest, look
 from serving.runtime import Runtime
 
 EXAMPLES: Final = 10

@@ -11,7 +11,7 @@ from ledger.forecasts import ForecastIssue, ForecastRow
 from ledger.outbox import Message
 from ledger.store import Ledger
 from models.volume.rows import read_forecast
-from serving.identity import new_id
+from serving.stamps import new_id
 
 FIGURES = ("mean", "q10", "q50", "q80", "q90", "q95")
 

@@ -18,7 +18,7 @@ from policy import approvals as rules
 from policy.approvals import Choice, OverrideReason, Part, State, same_person
 from policy.authority import Authority
 from policy.verdict import Requirement, Status
-from serving.identity import new_id
+from serving.stamps import new_id
 
 _PARTS_BY_EVENT: Final = {
     EventType.RECEIPT_CONFIRMED: Part.RECEIVED,
