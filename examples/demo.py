@@ -28,7 +28,8 @@ URL = f"http://127.0.0.1:{PORT}"
 RETURNS = os.environ.get("DEMO_RETURNS", "20000")
 READY_WITHIN = 120.0  # seconds; a cold start of the service takes about ten
 BIN = Path(sys.executable).parent
-APPROVAL_ABOVE, SUPERVISOR_LIMIT = 500, 1000  # dollars; the second well under a supervisor's limit
+APPROVAL_ABOVE, SUPERVISOR_LIMIT = 500, 700  # dollars; the second well under a supervisor's limit
+FEW = 3  # units; the simulated history knows no larger ones, and what it does not know goes to a supervisor
 SITES = {"DAL1": "US-SOUTH", "RNO1": "US-WEST", "EWR1": "US-NORTHEAST", "CHI1": "US-MIDWEST"}
 
 
@@ -118,7 +119,8 @@ def scanned_form(rng: np.random.Generator) -> Form:
         form = draw(layouts()["rma_boxed"], rng=rng)
         said = {truth.field: truth.value for truth in form.truths}
         big = APPROVAL_ABOVE < float(said["credit_amount"]) <= SUPERVISOR_LIMIT
-        if big and said["reason"].startswith("Defective"):
+        few = int(said["quantity"]) <= FEW
+        if big and few and said["reason"].startswith("Defective"):
             return spoil(form, some_wear(rng), rng=rng)
 
 

@@ -12,12 +12,11 @@ from benchmarks.running import environment, free_port
 
 pytestmark = pytest.mark.journey
 ROOT = Path(__file__).parents[2]
-RETURNS = "6000"  # as few as teach models that pass the gates of promotion
 
 
 def test_the_demonstration_shows_the_whole_job_and_ends(tmp_path: Path):
     """History, models, forecast, service, form, triage, approval by a second person, an unbroken trail."""
-    env = environment(tmp_path) | {"DEMO_EXIT": "1", "DEMO_RETURNS": RETURNS, "PORT": str(free_port())}
+    env = environment(tmp_path) | {"DEMO_EXIT": "1", "PORT": str(free_port())}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [sys.executable, "-m", "examples.demo"],
@@ -26,7 +25,7 @@ def test_the_demonstration_shows_the_whole_job_and_ends(tmp_path: Path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=500,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     steps = re.findall(r"^(\d)  ", done.stdout, re.MULTILINE)
