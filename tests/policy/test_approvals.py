@@ -18,10 +18,13 @@ from policy.approvals import (
     Approval,
     Choice,
     ClosedError,
+    Delegation,
     NotAllowedError,
     OverLimitError,
+    OverrideReason,
     OwnCaseError,
     Part,
+    ReasonError,
     State,
     Vote,
     Voter,
@@ -29,12 +32,16 @@ from policy.approvals import (
     after_business_days,
     check_delegation,
     check_move,
+    check_reason,
     check_recall,
     check_vote,
     diagram,
+    escalation,
     is_overdue,
     may_vote,
     outcome,
+    right_to_vote,
+    same_person,
 )
 from policy.authority import APPROVERS, Authority
 from policy.guardrails import PolicySet, Verdict
@@ -177,6 +184,111 @@ def test_an_approval_is_not_delegated_to_oneself_nor_to_someone_of_the_case() ->
             check_delegation(approval, _voter("manager"), to=to, authority=AUTHORITY, now=NOW)
 
 
+def _through(role: str, *, limit: int | None = None, **changed: Voter | str | datetime) -> Delegation:
+    """The holder emp:2 lets emp:1 vote for a week."""
+    bound = None if limit is None else Money(limit, "USD")
+    usual = Delegation(Voter("emp:2", frozenset({role})), "emp:1", NOW, NOW + timedelta(days=7), bound)
+    return replace(usual, **changed)
+
+
+def _stands_in(approval: Approval, through: Delegation, *, role: str = "quality_assurance") -> bool:
+    """Whether emp:1, of another role, may vote in the holder's place."""
+    try:
+        taken = right_to_vote(
+            approval, _voter(role), delegations=[through], authority=AUTHORITY, now=NOW + timedelta(days=1)
+        )
+    except RecoupError:
+        return False
+    return taken is through
+
+
+@pytest.mark.parametrize("limit", [None, 0, 250_000, 1_000_000])
+def test_the_truth_table_of_who_stands_in_for_whom(limit: int | None) -> None:
+    for role, amount, part, whose in product(LIMITS, AMOUNTS, RELATIONS, ("emp:1", "emp:2")):
+        requirement = _requirement("supervisor", amount)
+        approval = replace(_approval(requirement, {whose: part} if part else {}), stake=Money(amount, "USD"))
+        expected = part is None and amount <= LIMITS[role] and (limit is None or amount <= limit)
+        assert _stands_in(approval, _through(role, limit=limit)) is expected, (role, amount, part, whose)
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        _through("cfo", to="emp:3"),
+        _through("cfo", to="emp:2", holder=Voter("emp:1", frozenset({"cfo"}))),
+        _through("cfo", holder=Voter("EMP:1 ", frozenset({"cfo"}))),
+        _through("cfo", since=NOW + timedelta(days=2)),
+        _through("cfo", until=NOW + timedelta(days=1)),
+        _through("cfo", holder=Voter("emp:2", frozenset({"cfo"}), frozenset({"RNO1"}))),
+        replace(_through("cfo"), limit=Money(10**9, "EUR")),
+        _through("hazmat_officer"),
+        _through("admin"),
+    ],
+)
+def test_a_delegation_reaches_no_further_than_its_words(through: Delegation) -> None:
+    approval = replace(_approval(_requirement("supervisor", 100)), stake=Money(100, "USD"))
+    assert _stands_in(approval, _through("cfo"))
+    assert not _stands_in(approval, through)
+
+
+def test_an_administrator_stands_in_for_nobody() -> None:
+    assert not _stands_in(_approval(_requirement("supervisor", 100)), _through("cfo"), role="admin")
+
+
+@pytest.mark.parametrize("first", ["emp:1", "emp:2"])
+def test_two_of_whom_one_stood_in_for_the_other_have_one_voice(first: str) -> None:
+    approval = replace(
+        _approval(replace(_requirement("manager", 100), needed=2)),
+        passed=(("emp:2", "emp:1"), ("emp:1", "emp:2")),
+        votes=(Vote(first, Choice.APPROVE),),
+    )
+    for actor in ("emp:1", "emp:2", "EMP:2 "):
+        assert not may_vote(approval, _voter("manager", actor), authority=AUTHORITY, now=NOW)
+    assert may_vote(approval, _voter("manager", "emp:3"), authority=AUTHORITY, now=NOW)
+
+
+@pytest.mark.parametrize("spelling", ["EMP:1", " emp:1", "emp :1", "emp:\u200b1", "\uff45mp:1", "1"])
+def test_a_person_is_the_same_however_spelt(spelling: str) -> None:
+    assert same_person(spelling, "emp:1")
+    assert not same_person(spelling, "emp:11")
+
+
+@pytest.mark.parametrize("asked", APPROVERS)
+@pytest.mark.parametrize("amount", AMOUNTS)
+@pytest.mark.parametrize("owner", ["operations", "finance", "compliance", ""])
+def test_an_escalation_only_widens_and_lets_nobody_decide_beyond_their_limit(
+    asked: str, amount: int, owner: str
+) -> None:
+    requirement = _requirement(asked, amount)
+    before = frozenset(requirement.roles)
+    for step in escalation(requirement, owner=owner):
+        assert frozenset(step.roles) >= before
+        assert step.told
+        before = frozenset(step.roles)
+        wider = _approval(replace(requirement, roles=step.roles))
+        for role in LIMITS if requirement.amount else ():
+            may = may_vote(wider, _voter(role), authority=AUTHORITY, now=NOW)
+            assert not may or amount <= LIMITS[role]
+    specialists = before - LIMITS.keys()
+    assert specialists <= {asked} | ({"service_manager"} if owner == "operations" else set())
+
+
+@pytest.mark.parametrize("code", OverrideReason)
+def test_a_reason_of_the_vocabulary_is_enough(code: str) -> None:
+    check_reason(overrides=True, reason_code=code)
+    check_reason(overrides=True, reason_code=None, comment="the serial number is wrong")
+    check_reason(overrides=False, reason_code=None)
+
+
+@pytest.mark.parametrize(("overrides", "code"), [(True, None), (True, "BECAUSE"), (False, "BECAUSE")])
+def test_a_decision_otherwise_without_a_reason_is_refused_with_the_codes(
+    *, overrides: bool, code: str | None
+) -> None:
+    with pytest.raises(ReasonError) as refusal:
+        check_reason(overrides=overrides, reason_code=code, comment=" ")
+    assert all(known in refusal.value.hint for known in OverrideReason)
+
+
 def test_specialists_approve_their_subject_whatever_the_amount(judged: Callable[..., Verdict]) -> None:
     verdict = judged({"item.regulatory": ["HAZMAT"], "sale.price_paid": 10**9}, credit=Money(900_000, "USD"))
     by_rule = {each.rule: each for each in verdict.approvals}
@@ -247,6 +359,12 @@ def test_more_days_never_end_sooner_and_never_on_a_weekend(start: datetime, days
     end = after_business_days(start, days)
     assert start <= end < after_business_days(start, days + 1)
     assert end.weekday() < 5
+
+
+def test_a_closed_day_does_not_count_either() -> None:
+    monday = NOW.date() + timedelta(days=3)
+    assert after_business_days(NOW, 1, closed={monday}) == NOW + timedelta(days=4)
+    assert after_business_days(NOW + timedelta(days=1), 0, closed={monday}).day == 24
 
 
 def test_something_is_overdue_only_after_its_time() -> None:

@@ -1,5 +1,9 @@
+from itertools import product
+from pathlib import Path
+
 import pytest
 
+from policy.approvals import diagram
 from policy.policies import DEFAULT_RULES, PolicySet, files_of
 from tests.factories import a_line
 
@@ -143,3 +147,142 @@ def test_every_step_stands_in_a_chain_that_verifies(service, pending):
     kinds = [entry["kind"] for entry in service.call("GET", "/v1/audit", role="auditor").json()["items"]]
     assert {"recommendation.issued", "approval.requested", "approval.vote"} <= set(kinds)
     assert service.call("GET", "/v1/audit/verify", role="auditor").json()["valid"] is True
+
+
+def a_case(service, number, *, dollars="600.00"):
+    """One more case of another line; the id of the approval of its amount."""
+    line = a_line(
+        return_line_id=f"RMA-{number}/1",
+        customer={"id": f"C-{number}"},
+        credit_requested__amount=dollars,
+        sale__price_paid=dollars,
+        sale__order_number=f"SO-{number}",
+        item__unit_cost="400.00",
+    )
+    approvals = service.recommend(line).json()["approvals"]
+    return next(one["id"] for one in approvals if one["rule"] == "FIN-01")
+
+
+def stand_in(service, *, to="emp:8", role="manager", subject="emp:7", **changed):
+    """Have `to` vote for the manager emp:7 for a fortnight."""
+    body = {"to": to, "from": "2026-11-20T00:00:00Z", "until": "2026-12-04T00:00:00Z", **changed}
+    return service.call("POST", "/v1/delegations", role=role, subject=subject, json=body)
+
+
+def test_who_stands_in_votes_under_the_role_of_whom_they_stand_in_for(service):
+    approval = a_case(service, 1, dollars="3000.00")
+    assert service.vote(approval, role="supervisor", subject="emp:8").status_code == 403
+    assert stand_in(service).status_code == 201
+    answer = service.vote(approval, role="supervisor", subject="emp:8").json()
+    assert (answer["status"], answer["votes"][0]["role"]) == ("approved", "manager")
+    assert [(one["from"], one["to"]) for one in answer["delegations"]] == [("emp:7", "emp:8")]
+    kinds = [entry["kind"] for entry in service.call("GET", "/v1/audit", role="auditor").json()["items"]]
+    assert {"reference.delegations", "approval.delegated", "approval.vote"} <= set(kinds)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"limit": {"amount": "2999.99", "currency": "USD"}},
+        {"limit": {"amount": "9000.00", "currency": "EUR"}},
+        {"from": "2026-11-20T13:00:00Z"},
+        {"subject": "agent:17"},
+        {"subject": "emp:7", "to": "emp:12"},
+    ],
+)
+def test_a_standing_delegation_reaches_no_further_than_its_words(service, changed):
+    assert stand_in(service, **changed).status_code == 201
+    approval = a_case(service, 1, dollars="3000.00")
+    assert service.vote(approval, role="supervisor", subject="emp:8").status_code == 403
+
+
+def test_a_delegation_ends_when_it_is_ended_and_is_seen_by_its_two_alone(service):
+    name = stand_in(service).json()["id"]
+    seen = [
+        len(service.call("GET", "/v1/delegations", role="supervisor", subject=who).json()["items"])
+        for who in ("emp:8", "emp:9")
+    ]
+    path = f"/v1/delegations/{name}"
+    other = service.call("DELETE", path, role="supervisor", subject="emp:9").status_code
+    own = service.call("DELETE", path, role="manager", subject="emp:7").status_code
+    assert (seen, other, own) == ([1, 0], 404, 204)
+    approval = a_case(service, 1, dollars="3000.00")
+    assert service.vote(approval, role="supervisor", subject="emp:8").status_code == 403
+
+
+def test_nobody_passes_on_a_right_that_is_not_theirs(service):
+    refused = [
+        stand_in(service, subject="emp:7", **changed).status_code
+        for changed in ({"to": "emp:7"}, {"until": "2026-11-20T00:00:00Z"})
+    ]
+    body = {"to": "emp:8", "from": "2026-11-20T00:00:00Z", "until": "2026-12-04T00:00:00Z", "role": "cfo"}
+    lifted = service.call("POST", "/v1/delegations", role="manager", subject="emp:7", json=body)
+    assert (refused, lifted.status_code) == ([403, 422], 403)
+
+
+def test_two_who_delegate_to_each_other_have_one_voice(service):
+    stand_in(service, to="emp:8", subject="emp:7")
+    stand_in(service, to="emp:7", subject="emp:8", role="supervisor")
+    approval = a_case(service, 1, dollars="10000.00")
+    assert service.vote(approval, role="supervisor", subject="emp:8").status_code == 201
+    assert service.vote(approval, role="manager", subject="emp:7").status_code == 409
+
+
+def test_a_rejection_says_why(service):
+    approval = a_case(service, 1)
+    path = f"/v1/approvals/{approval}"
+    etag = service.call("GET", path, role="auditor").headers["ETag"]
+
+    def reject(**body):
+        sent = {"role": "supervisor", "subject": "emp:8", "headers": {"If-Match": etag}}
+        return service.call("POST", f"{path}/votes", json={"vote": "reject", **body}, **sent)
+
+    silent, unknown = reject(), reject(reason_code="BECAUSE")
+    assert (silent.status_code, unknown.status_code) == (422, 422)
+    assert "FRAUD_SUSPECTED" in silent.json()["detail"]
+    vote = reject(reason_code="FRAUD_SUSPECTED", comment="third this week").json()["votes"][0]
+    assert vote["reason_code"] == "FRAUD_SUSPECTED"
+
+
+def test_many_votes_are_each_their_own(service):
+    ours, other = [a_case(service, number) for number in (1, 2)], a_case(service, 3, dollars="3000.00")
+    etags = {
+        name: service.call("GET", f"/v1/approvals/{name}", role="auditor").headers["ETag"]
+        for name in (*ours, other)
+    }
+    votes = [{"approval_id": name, "etag": etag, "vote": "approve"} for name, etag in etags.items()]
+    votes += [{"approval_id": ours[0], "etag": '"stale"'}, {**votes[0], "vote": "reject", "comment": "late"}]
+    sent = {"role": "supervisor", "subject": "emp:8", "headers": {"Idempotency-Key": "bulk"}}
+    answer = service.call("POST", "/v1/approvals/votes", json={"votes": votes}, **sent)
+    again = service.call("POST", "/v1/approvals/votes", json={"votes": votes}, **sent)
+    assert answer.status_code == 207
+    assert [item["status"] for item in answer.json()["items"]] == [201, 201, 403, 422, 409]
+    assert again.json() == answer.json()
+    audit = service.call("GET", "/v1/audit", role="auditor").json()["items"]
+    assert [entry["kind"] for entry in audit].count("approval.vote") == 2
+
+
+def test_no_sampled_path_lets_anyone_decide_their_own_case_or_beyond_their_right(service):
+    limits = {"supervisor": 2500, "manager": 10_000, "hazmat_officer": 0, "admin": 0, "orchestrator": 0}
+    cases = product(limits, ("600.00", "3000.00"), ("emp:5", "agent:17", "Agent:17"), ((), ("RNO1",)))
+    for number, (role, dollars, subject, sites) in enumerate(cases):
+        approval = a_case(service, number, dollars=dollars)
+        status = service.vote(approval, role=role, subject=subject, sites=sites).status_code
+        right = float(dollars) <= limits[role] and subject == "emp:5" and not sites
+        assert status == (201 if right else 403), (role, dollars, subject, sites)
+
+
+def test_metrics_tell_how_each_role_votes(service, pending):
+    service.clock.forward(hours=1)
+    service.vote(pending["approvals"][0]["id"], role="supervisor", subject="emp:8")
+    service.clock.forward(seconds=1)
+    found = service.call("GET", "/v1/metrics/operations", role="planner").json()["metrics"]
+    mine = found["approvals"]["supervisor"]
+    assert (mine["votes"], mine["agreement_rate"], mine["median"]) == (1, 1.0, 1.0)
+    assert mine["approved_under_5_seconds"] == 0.0
+    assert found["exception_volume"]["count"] == 1
+
+
+def test_the_page_on_approvals_shows_the_table_that_the_code_obeys():
+    page = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text("utf-8")
+    assert f"```mermaid\n{diagram()}\n```" in page
