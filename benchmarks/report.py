@@ -64,9 +64,10 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit measured; '+' marks a work tree with changes."""
+    """The commit measured; '+' marks a work tree with changes other than results, which every run changes."""
     head = _git("rev-parse", "--short=12", "HEAD")
-    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    sources = (":/", ":(top,exclude)benchmarks/results")
+    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "--", *sources) else "")
 
 
 def _git(*words: str) -> str:
