@@ -201,8 +201,9 @@ def judge_again(
     if recorded is None:
         raise ProblemError(404, "policy_unknown", "No policy set of that digest is recorded.")
     policies = doors.policies if wanted == doors.policies.digest else PolicySet.parse(recorded.content)
-    line = RecommendationRequest.model_validate_json(json.dumps(found.request)).line()
-    return replay(found, line, policies=policies, runtime=doors)
+    # Erased personal data leave no request behind.
+    asked = RecommendationRequest.model_validate_json(json.dumps(found.request)) if found.request else None
+    return replay(found, asked.line() if asked else None, policies=policies, runtime=doors)
 
 
 def present(recommendation: Recorded) -> dict[str, Any]:

@@ -39,19 +39,20 @@ def proposal_of(recommendation: Recommendation) -> Proposal:
 
 
 def replay(
-    recommendation: Recommendation, line: ReturnLine, *, policies: PolicySet, runtime: Runtime
+    recommendation: Recommendation, line: ReturnLine | None, *, policies: PolicySet, runtime: Runtime
 ) -> dict[str, Any]:
     """Judge and predict one recommendation again and name every difference from what was recorded.
 
     The verdict is that of `policies` on the recorded facts; the predictions are those of the loaded models
     on the recorded request, history and master data. With the same policy set and models both are identical.
+    Without a `line` (its personal data were erased) there is nothing to predict from, and the answer says so.
     """
     verdict = judge(policies, proposal_of(recommendation), site=recommendation.site)
     changed = differences(recommendation.facts["verdict"], summary(verdict))
     models = _models(recommendation, line, verdict, runtime)
     return {
         "id": recommendation.id,
-        "identical": not changed and not models["differences"],
+        "identical": not changed and models["predicted"] and not models["differences"],
         "policy": {"recorded": recommendation.policy_digest, "replayed": policies.digest},
         "differences": changed,
         "models": models,
@@ -59,16 +60,16 @@ def replay(
 
 
 def _models(
-    recommendation: Recommendation, line: ReturnLine, verdict: Verdict, runtime: Runtime
+    recommendation: Recommendation, line: ReturnLine | None, verdict: Verdict, runtime: Runtime
 ) -> dict[str, Any]:
     recorded, loaded = recommendation.body["models"], runtime.champions.wire
+    versions = {"same": recorded == loaded, "versions": differences(recorded, loaded)}
+    if line is None:
+        return {**versions, "predicted": False, "differences": {}}
     case = _case(line, recommendation.facts["inputs"], runtime)
     again = _predicted(compose(runtime, case, verdict))
-    return {
-        "same": recorded == loaded,
-        "versions": differences(recorded, loaded),
-        "differences": differences(_predicted(recommendation.body), again),
-    }
+    different = differences(_predicted(recommendation.body), again)
+    return {**versions, "predicted": True, "differences": different}
 
 
 def _case(line: ReturnLine, inputs: Mapping[str, Any], runtime: Runtime) -> Case:

@@ -151,3 +151,11 @@ def test_a_candidate_with_mistakes_is_refused_with_file_and_line(make_service):
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "policy_invalid")
     assert "sites/DAL1.yaml:2:" in answer.json()["detail"]
+
+
+def test_after_an_erasure_the_verdict_is_replayed_and_the_prediction_said_to_be_out_of_reach(service):
+    recommendation = service.recommend(a_line()).json()["id"]
+    with service.ledger.write() as tx:
+        tx.erase("C-77", actor="emp:dpo", at=service.clock(), reason="asked to be forgotten")
+    said = _replay(service, recommendation)
+    assert (said["identical"], said["differences"], said["models"]["predicted"]) == (False, {}, False)
