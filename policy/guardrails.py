@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from features.returns import Disposition, Money
 from policy.authority import FIRST_RESORT
@@ -109,8 +110,13 @@ def _only_revision_helps(hit: Hit) -> bool:
 
 def _fired(hit: Hit) -> Fired:
     rule = hit.rule
-    unknown = f" Not known: {', '.join(sorted(hit.missing))}." if hit.missing else ""
-    return Fired(rule.id, rule.version, rule.owner, rule.effect, rule.sentence + unknown)
+    sentence = rule.sentence + _unknown(hit.missing) if hit.missing else rule.sentence
+    return Fired(rule.id, rule.version, rule.owner, rule.effect, sentence)
+
+
+@lru_cache(maxsize=1024)  # the same few facts are missing again and again
+def _unknown(missing: frozenset[str]) -> str:
+    return f" Not known: {', '.join(sorted(missing))}."
 
 
 def _requirements(hits: Sequence[Hit], book: Rulebook, credit: Money) -> tuple[Requirement, ...]:

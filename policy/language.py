@@ -158,6 +158,12 @@ class Language:
         return frozenset(name for name, pattern in self._names.items() if pattern.search(bare))
 
 
+def reference(facts: Iterable[Fact]) -> str:
+    """The facts as a Markdown table, for the docs."""
+    rows = [f"| `{fact.name}` | {fact.kind} | {fact.source} |" for fact in facts]
+    return "\n".join(["| fact | type | where it comes from |", "| --- | --- | --- |", *rows])
+
+
 def _answer(expression: Any, activation: Any) -> bool | None:
     # The binding answers with an error for a missing or ill-typed fact and for overflow: never a verdict.
     answer = expression.eval(activation).value()

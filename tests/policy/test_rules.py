@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from features.returns import Disposition, Money, Stage
+from features.returns import FACTS, Disposition, Money, Stage
 from policy.checks import weigh_example
+from policy.language import reference
 from policy.policies import DEFAULT_RULES, PolicySet, files_of
-from policy.shapes import ExampleShape, RuleShape, shape
+from policy.shapes import OWNERS, ExampleShape, RuleShape, shape
 from policy.source import read
 from policy.verdict import Status, Verdict
 
@@ -225,3 +226,17 @@ def test_a_site_holds_more_to_people_than_the_company_does(judged: Callable[...,
 def test_nothing_is_settled_or_disposed_of_before_inspection(judged: Callable[..., Verdict]) -> None:
     assert judged(stage=Stage.SETTLEMENT).status is Status.HELD
     assert [fired.id for fired in judged(stage=Stage.DISPOSITION).fired] == ["OPS-10"]
+
+
+def test_the_docs_list_every_fact_as_it_is_declared() -> None:
+    text = (DEFAULT_RULES.parents[1] / "docs" / "policies.md").read_text("utf-8")
+    assert reference(FACTS) in text
+
+
+def test_every_policy_file_has_an_owner_in_codeowners() -> None:
+    root = DEFAULT_RULES.parents[1]
+    lines = (root / "CODEOWNERS").read_text("utf-8").splitlines()
+    owned = dict(line.split() for line in lines if line.startswith("/"))
+    for owner in OWNERS:
+        assert owned[f"/policy/rules/{owner}.yaml"].endswith(f"/{owner}")
+    assert "/policy/rules/sites/" in owned
