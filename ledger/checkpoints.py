@@ -55,6 +55,8 @@ class Checkpoint:
         """
         if (self.seq, self.head) != (head.seq, head.hash):
             raise BrokenChainError(f"the checkpoint at entry {self.seq} was signed for another chain.")
+        if (self.key + self.signature) != (self.key + self.signature).lower():
+            raise BrokenChainError(f"the checkpoint at entry {self.seq} is not spelled as it was written.")
         try:
             key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.key))
             key.verify(bytes.fromhex(self.signature), _message(head, self.at))
@@ -64,7 +66,7 @@ class Checkpoint:
 
 def seal_of(checkpoints: Iterable[Checkpoint]) -> str:
     """Return the digest by which a dump's trailer names its checkpoints."""
-    return digest([one.signature for one in checkpoints])
+    return digest([asdict(one) for one in checkpoints])
 
 
 def last_by(checkpoints: Iterable[Checkpoint], key: Ed25519PublicKey) -> Checkpoint:

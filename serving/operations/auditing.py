@@ -42,8 +42,11 @@ def verify(
 
 
 def dump(out: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write the chain to a file that `audit verify` can verify anywhere."""
-    found = open_ledger(Settings()).dump(out)
+    """Sign the chain's end and write it all to a file that `audit verify` can verify anywhere."""
+    settings = Settings()
+    ledger = open_ledger(settings)
+    ledger.checkpoint(signing_key(settings.home / "keys" / "ledger"), at=utc_now())
+    found = ledger.dump(out)
     print(f"{found.entries} entries, head {found.head}")
 
 
