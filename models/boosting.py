@@ -144,7 +144,10 @@ class Boosted:
 
     def contributions(self, matrix: Matrix, goal: str) -> Floats:
         """Return what each feature adds to the raw score, shape (n, features + 1); the last is the base."""
-        shares = [np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1)) for booster in self.boosters[goal]]
+        shares = [
+            np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1))
+            for booster in self.boosters[goal]
+        ]
         return np.asarray(np.mean(shares, axis=0))
 
     def in_domain(self, table: Table) -> npt.NDArray[np.bool_]:
