@@ -23,12 +23,13 @@ from ledger.outbox import Message
 from ledger.recommendations import Recommendation
 from ledger.store import Transaction
 from models import routing
-from policy.approvals import State, after_business_days
+from policy.approvals import State
 from policy.guardrails import judge
 from policy.rulebook import Rulebook
 from policy.verdict import Proposal, Status, Verdict
 from serving.case import quality
 from serving.case.answer import Case, compose, inputs_of
+from serving.case.approving import calendar_of
 from serving.case.comparing import summary
 from serving.case.facts import MasterData, from_ledger, from_master_data, from_request
 from serving.case.insight import features_digest, look
@@ -84,7 +85,7 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
     proposal = Proposal(line.stage, facts, line.credit_requested, insight.candidates)
     verdict = judge(runtime.policies, proposal, site=line.site)
     identity = new_id("rec")
-    asks = _approvals(verdict, identity, book, now)
+    asks = _approvals(tx, verdict, identity, book, site=line.site, now=now)
     body = compose(runtime, case, verdict)
     body |= {"id": identity, "created_at": iso(now), "supersedes": superseded.id if superseded else None}
     body["approvals"] = [_ask(ask) for ask in asks]
@@ -216,12 +217,14 @@ class Ask:
     expires_at: datetime
 
 
-def _approvals(verdict: Verdict, identity: str, book: Rulebook, now: datetime) -> list[Ask]:
-    if verdict.status is Status.DENIED:
+def _approvals(
+    tx: Transaction, verdict: Verdict, identity: str, book: Rulebook, *, site: str, now: datetime
+) -> list[Ask]:
+    if verdict.status is Status.DENIED or not verdict.approvals:
         return []  # nobody is asked to wave through what is forbidden
-    days = book.limits["approval_expiry_days"].at("") or 1
+    days = book.limit("approval_expiry_days") or 1
+    expires = calendar_of(tx, site).after(now, days)  # the calendar by which it also escalates
     sentences = {fired.id: fired.sentence for fired in verdict.fired}
-    expires = after_business_days(now, days)
     return [
         Ask(
             new_id("apr"),

@@ -22,7 +22,7 @@ from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Instant, Text, Wire
 from serving.auth import Caller
-from serving.case.approving import closed_days
+from serving.case.approving import calendar_of
 from serving.errors import ProblemError
 from serving.operations import metrics
 from serving.stamps import iso, new_id
@@ -57,7 +57,7 @@ def operations(
     book = doors.policies.at(site or "")
     with doors.ledger.read() as tx:
         records = _records(tx, since, until, site)
-        closed = closed_days(tx, site) if site else frozenset()
+        closed = calendar_of(tx, site).closed if site else frozenset()
     limits = (metrics.APPROVAL_LIMIT, *(limit for _, _, limit in metrics.QUEUES.values()))
     sla = {name: days for name in limits if (days := book.limit(name)) is not None}
     found = metrics.operations(records, now=until, calendar=metrics.Calendar(closed), sla=sla)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from features.events import EventType
@@ -17,6 +17,7 @@ from ledger.store import Transaction
 from policy import approvals as rules
 from policy.approvals import Choice, OverrideReason, Part, State, same_person
 from policy.authority import Authority
+from policy.timing.calendar import Calendar
 from policy.verdict import Requirement, Status
 from serving.stamps import new_id
 
@@ -146,19 +147,10 @@ def reason_in(comment: str) -> str | None:
     return first if first in set(OverrideReason) else None
 
 
-def closed_days(tx: Transaction, site: str) -> frozenset[date]:
-    """The days on which a site is closed beside weekends: `closed_days` of its master data."""
+def calendar_of(tx: Transaction, site: str) -> Calendar:
+    """The days on which a site works, by its master data."""
     found = tx.reference("sites", site)
-    days = found.body.get("closed_days", ()) if found else ()
-    return frozenset(date.fromisoformat(day) for day in days if _is_day(day))
-
-
-def _is_day(text: object) -> bool:
-    try:
-        date.fromisoformat(str(text))
-    except ValueError:
-        return False
-    return isinstance(text, str)
+    return Calendar.of_site(found.body if found else {})
 
 
 def conclude(tx: Transaction, approval: Approval, state: State, *, actor: str, at: datetime) -> None:

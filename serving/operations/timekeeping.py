@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -17,10 +17,11 @@ from features.events import EventType
 from ledger.approvals import ESCALATED, REMINDED, Approval
 from ledger.chain import ConflictError
 from ledger.store import Ledger, Transaction
-from policy.approvals import State, Step, after_business_days, escalation, is_overdue
+from policy.approvals import State, Step, escalation
 from policy.policies import PolicySet
 from policy.rulebook import Rulebook
-from serving.case.approving import closed_days, conclude, notify, requirement_of
+from policy.timing.calendar import Calendar
+from serving.case.approving import calendar_of, conclude, notify, requirement_of
 from serving.stamps import iso
 
 KEEPER: Final = "service:timekeeper"
@@ -64,7 +65,7 @@ def keep_time(ledger: Ledger, policies: PolicySet, now: datetime) -> Kept:
 
     def attend(tx: Transaction, approval: Approval) -> Kept:
         taken = tx.approval_steps([approval.id])[approval.id]
-        due = _due(approval, taken, policies.at(approval.site), closed_days(tx, approval.site), now)
+        due = _due(approval, taken, policies.at(approval.site), calendar_of(tx, approval.site), now)
         for number, step in enumerate(due.steps, start=taken[ESCALATED] + 1):
             _escalate(tx, approval, step, number, now)
         if due.remind:
@@ -81,14 +82,14 @@ def keep_time(ledger: Ledger, policies: PolicySet, now: datetime) -> Kept:
 def _waiting(ledger: Ledger, policies: PolicySet, now: datetime) -> list[str]:
     """The approvals for which something is due, whatever a second look under the lock then finds."""
     waiting: list[str] = []
-    calendars: dict[str, frozenset[date]] = {}
+    calendars: dict[str, Calendar] = {}
     with ledger.read() as tx:
         for page in _pages(tx, now):
             steps = tx.approval_steps([approval.id for approval in page])
             for approval in page:
                 site = approval.site
                 if site not in calendars:
-                    calendars[site] = closed_days(tx, site)
+                    calendars[site] = calendar_of(tx, site)
                 if _due(approval, steps[approval.id], policies.at(site), calendars[site], now):
                     waiting.append(approval.id)
     return waiting
@@ -105,7 +106,7 @@ def _pages(tx: Transaction, now: datetime) -> Iterator[tuple[Approval, ...]]:
 
 
 def _due(
-    approval: Approval, taken: Mapping[str, int], book: Rulebook, closed: frozenset[date], now: datetime
+    approval: Approval, taken: Mapping[str, int], book: Rulebook, calendar: Calendar, now: datetime
 ) -> Due:
     expires = approval.expires_at
     if expires is None or expires <= now:
@@ -116,10 +117,10 @@ def _due(
     ripe = [
         step
         for place, step in enumerate(climb, start=1)
-        if is_overdue(approval.created_at, business_days=days * place, now=now, closed=closed)
+        if calendar.is_overdue(approval.created_at, business_days=days * place, now=now)
     ]
     late = now >= approval.created_at + (expires - approval.created_at) / 2
-    soon = late and after_business_days(now, 1, closed=closed) >= expires
+    soon = late and calendar.after(now, 1) >= expires
     return Due(tuple(ripe[taken[ESCALATED] :]), soon and not taken[REMINDED])
 
 

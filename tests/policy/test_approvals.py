@@ -29,7 +29,6 @@ from policy.approvals import (
     Vote,
     Voter,
     WrongRoleError,
-    after_business_days,
     check_delegation,
     check_move,
     check_reason,
@@ -37,7 +36,6 @@ from policy.approvals import (
     check_vote,
     diagram,
     escalation,
-    is_overdue,
     may_vote,
     outcome,
     right_to_vote,
@@ -339,35 +337,3 @@ def test_the_diagram_shows_every_move_and_no_other() -> None:
     moves = {f"{state} --> {to}" for state, after in MOVES.items() for to in after}
     assert moves < lines
     assert {line for line in lines if "-->" in line and "[*]" not in line} == moves
-
-
-@pytest.mark.parametrize(
-    ("start", "days", "end"),
-    [
-        (NOW, 0, NOW),
-        (NOW, 1, NOW + timedelta(days=3)),
-        (NOW, 5, NOW + timedelta(days=7)),
-        (NOW + timedelta(days=1), 1, datetime(2026, 11, 24, tzinfo=UTC)),
-    ],
-)
-def test_weekends_do_not_count(start: datetime, days: int, end: datetime) -> None:
-    assert after_business_days(start, days) == end
-
-
-@given(start=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), days=st.integers(0, 15))  # noqa: DTZ001
-def test_more_days_never_end_sooner_and_never_on_a_weekend(start: datetime, days: int) -> None:
-    end = after_business_days(start, days)
-    assert start <= end < after_business_days(start, days + 1)
-    assert end.weekday() < 5
-
-
-def test_a_closed_day_does_not_count_either() -> None:
-    monday = NOW.date() + timedelta(days=3)
-    assert after_business_days(NOW, 1, closed={monday}) == NOW + timedelta(days=4)
-    assert after_business_days(NOW + timedelta(days=1), 0, closed={monday}).day == 24
-
-
-def test_something_is_overdue_only_after_its_time() -> None:
-    due = after_business_days(NOW, 1)
-    assert not is_overdue(NOW, business_days=1, now=due)
-    assert is_overdue(NOW, business_days=1, now=due + timedelta(seconds=1))

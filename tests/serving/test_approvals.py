@@ -112,6 +112,14 @@ def test_an_approval_lapses(service, pending):
     assert service.call("GET", f"/v1/approvals/{approval}", role="auditor").json()["status"] == "expired"
 
 
+def test_an_approval_has_its_days_whatever_days_the_site_is_closed(service):
+    first = service.call("GET", f"/v1/approvals/{a_case(service, 1)}", role="auditor").json()
+    holidays = {"closed_days": ["2026-11-26", "2026-11-27"]}
+    service.call("PUT", "/v1/reference/sites/DAL1", json=holidays)
+    later = service.call("GET", f"/v1/approvals/{a_case(service, 2)}", role="auditor").json()
+    assert (first["expires_at"][:10], later["expires_at"][:10]) == ("2026-11-27", "2026-12-01")
+
+
 def test_a_retried_vote_counts_once(service, pending):
     approval = pending["approvals"][0]["id"]
     first = service.vote(approval, role="supervisor", subject="emp:8", headers={"Idempotency-Key": "v"})

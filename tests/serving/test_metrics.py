@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from features.events import Event, EventType
 from ledger.approvals import Ballot, Vote
-from policy.approvals import after_business_days
+from policy.timing.calendar import Calendar as Deadlines
 from serving.operations.metrics import BUCKETS, Calendar, Records, by_role, done_by, operations
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ def test_weekends_and_closed_days_do_not_count():
 @given(hours=st.integers(0, 24 * 400), days=st.integers(0, 30))
 def test_hours_and_deadlines_are_of_one_calendar(hours: int, days: int):
     start = FRIDAY + timedelta(hours=hours)
-    end = after_business_days(start, days)
+    end = Deadlines().after(start, days)
     assert ALWAYS.hours([start], [end]).tolist() == [24.0 * days]
 
 
