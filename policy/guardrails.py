@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from features.returns import Disposition, Money
 from policy.authority import FIRST_RESORT
-from policy.language import FactValue
+from policy.language import FactValue, Language
 from policy.policies import PolicySet
-from policy.rulebook import CONSIDERED, Hit, Rule, Rulebook
+from policy.rulebook import CONSIDERED, Hit, Round, Rule, Rulebook
 from policy.shapes import BY_AMOUNT, BY_PERMISSION, LAST_RESORT, STRICTNESS, Effect
 from policy.verdict import Fired, Proposal, Requirement, Status, Verdict
 
@@ -32,15 +32,18 @@ def judge(policies: PolicySet, proposal: Proposal, *, site: str) -> Verdict:
         "credit.amount": proposal.credit.minor,
     }
     settling, looking = book.rounds(proposal.stage)
-    known = policies.language.know(facts)
-    hits = [hit for rule in settling if (hit := rule.weigh(known)) is not None]
+    hits = _weighed(settling, facts, policies.language)
     forbidden = _forbidden(hits)
     disposition, considered = _choose(proposal.candidates, forbidden, hits)
-    if looking:
-        known = policies.language.know({**facts, CONSIDERED: considered})
-        hits += [hit for rule in looking if (hit := rule.weigh(known)) is not None]
+    if looking.rules:
+        hits += _weighed(looking, {**facts, CONSIDERED: considered}, policies.language)
         hits.sort(key=lambda hit: STRICTNESS[hit.rule.effect])
     return _verdict(proposal, book, hits, (disposition, forbidden))
+
+
+def _weighed(asked: Round, facts: Mapping[str, FactValue], language: Language) -> list[Hit]:
+    known = language.know({name: facts[name] for name in asked.names if name in facts})
+    return [hit for rule in asked.rules if (hit := rule.weigh(known)) is not None]
 
 
 def _forbidden(hits: Sequence[Hit]) -> dict[Disposition, tuple[str, ...]]:
@@ -63,9 +66,11 @@ def _choose(
     dispositions: with the chosen one alone, forbidding one could lift the approval that a rule asks for it.
     """
     instead = [hit.rule.then for hit in hits if hit.rule.then is not None]
-    left = [place for place, candidate in enumerate(candidates) if candidate not in forbidden]
-    best = candidates[left[0]] if left else LAST_RESORT
-    weighed = [*candidates[: left[0] + 1 if left else None], *instead, best]
+    best = next((candidate for candidate in candidates if candidate not in forbidden), LAST_RESORT)
+    # As if nothing were permitted that needs it: a permission never lifts what is asked of the next best.
+    unaided = (candidate not in forbidden and candidate not in BY_PERMISSION for candidate in candidates)
+    last = next((place for place, left in enumerate(unaided, 1) if left), None)
+    weighed = [*candidates[:last], *instead, best]
     chosen = next((where for where in instead if where not in forbidden), LAST_RESORT) if instead else best
     return chosen, [where.value for where in dict.fromkeys([*weighed, chosen])]
 
@@ -84,7 +89,7 @@ def _verdict(
     status = Status.DENIED if denied else _status(biting, approvals)
     return Verdict(
         status=status,
-        fired=tuple(_fired(hit) for hit in biting),
+        fired=tuple(_fired(hit.rule, hit.missing) for hit in biting),
         forbidden=outcome[1],
         disposition=outcome[0],
         ceiling=ceiling,
@@ -108,15 +113,10 @@ def _only_revision_helps(hit: Hit) -> bool:
     return hit.document_missing or (hit.rule.effect is Effect.HOLD and not hit.rule.roles)
 
 
-def _fired(hit: Hit) -> Fired:
-    rule = hit.rule
-    sentence = rule.sentence + _unknown(hit.missing) if hit.missing else rule.sentence
-    return Fired(rule.id, rule.version, rule.owner, rule.effect, sentence)
-
-
-@lru_cache(maxsize=1024)  # the same few facts are missing again and again
-def _unknown(missing: frozenset[str]) -> str:
-    return f" Not known: {', '.join(sorted(missing))}."
+@lru_cache(maxsize=4096)  # the same rules fire, and the same few facts are missing, again and again
+def _fired(rule: Rule, missing: frozenset[str]) -> Fired:
+    unknown = f" Not known: {', '.join(sorted(missing))}." if missing else ""
+    return Fired(rule.id, rule.version, rule.owner, rule.effect, rule.sentence + unknown)
 
 
 def _requirements(hits: Sequence[Hit], book: Rulebook, credit: Money) -> tuple[Requirement, ...]:

@@ -33,7 +33,7 @@ class Hit(NamedTuple):  # a tuple, because dozens are made for every judgement
     document_missing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared and hashed as itself: it is looked up often
 class Rule:
     """One rule, compiled."""
 
@@ -63,8 +63,13 @@ class Rule:
     @property
     def looks_at_disposition(self) -> bool:
         """Whether it can only be asked once the disposition has been weighed."""
-        asked = (part.references for part in (self.when, self.provided, self.at) if part is not None)
-        return any(CONSIDERED in references for references in asked)
+        return CONSIDERED in self.references
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The facts and limits that it names."""
+        parts = (part.references for part in (self.when, self.provided, self.at) if part is not None)
+        return frozenset().union(*parts)
 
     def weigh(self, known: Known) -> Hit | None:
         """What the rule makes of a return; None where it does not apply.
@@ -89,6 +94,13 @@ class Rule:
         if ceiling is None:
             return Hit(self, missing | (self.at.missing(known) or self.at.references))
         return Hit(self, missing, ceiling=max(ceiling, 0))
+
+
+class Round(NamedTuple):
+    """Rules that are asked together, and the facts and limits that they name: nothing else need be bound."""
+
+    rules: tuple[Rule, ...]
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +141,7 @@ class Rulebook:
     rules: tuple[Rule, ...]
     limits: Mapping[str, Limit]
     authority: Authority
-    _stages: Mapping[Stage, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = field(repr=False)
+    _stages: Mapping[Stage, tuple[Round, Round]] = field(repr=False)
     _facts: Mapping[str, Mapping[str, FactValue]] = field(repr=False)
 
     @classmethod
@@ -142,7 +154,7 @@ class Rulebook:
         facts = {currency: _limit_facts(limits, currency) for currency in currencies}
         return cls(ordered, limits, authority, stages, facts)
 
-    def rounds(self, stage: Stage) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    def rounds(self, stage: Stage) -> tuple[Round, Round]:
         """The rules of a stage: those that settle the disposition, and those that look at it."""
         return self._stages[stage]
 
@@ -160,12 +172,17 @@ class Rulebook:
         return {fact: value for fact, value in named.items() if fact is not None and value is not None}
 
 
-def _in_two_rounds(rules: Iterable[Rule]) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+def _in_two_rounds(rules: Iterable[Rule]) -> tuple[Round, Round]:
     rules = tuple(rules)
     return (
-        tuple(rule for rule in rules if not rule.looks_at_disposition),
-        tuple(rule for rule in rules if rule.looks_at_disposition),
+        _round(rule for rule in rules if not rule.looks_at_disposition),
+        _round(rule for rule in rules if rule.looks_at_disposition),
     )
+
+
+def _round(rules: Iterable[Rule]) -> Round:
+    rules = tuple(rules)
+    return Round(rules, frozenset().union(*(rule.references for rule in rules)))
 
 
 def _limit_facts(limits: Mapping[str, Limit], currency: str) -> dict[str, FactValue]:
