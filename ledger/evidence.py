@@ -14,7 +14,7 @@ from features.returns import Money
 from ledger.chain import NotInLedgerError
 from ledger.history import Histories
 from ledger.personal import opened, with_personal
-from ledger.schema import lines
+from ledger.schema import lines, recommendations
 from ledger.schema.registers import corrections, documents, events, outcomes
 
 FRAUD_VERDICTS: Final = {EventType.FRAUD_CONFIRMED: True, EventType.FRAUD_CLEARED: False}
@@ -34,6 +34,15 @@ class Outcome:
     reason_code: str | None
     actor: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An outcome beside what had been recommended, and when."""
+
+    outcome: Outcome
+    recommended: str
+    recommended_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,18 @@ class Evidence(Histories):
                 outcomes.c.seq > select(outcomes.c.seq).where(outcomes.c.id == after).scalar_subquery()
             )
         return tuple(map(_outcome, self._all(query)))
+
+    def told(self, start: datetime, end: datetime, *, site: str | None = None) -> tuple[Told, ...]:
+        """Return the outcomes told from `start` up to `end`, in order, at one site if asked."""
+        about = recommendations.c
+        query: Select[Any] = select(outcomes, about.body, about.at.label("recommended_at"))
+        query = query.join(recommendations, about.id == outcomes.c.recommendation_id)
+        query = query.where(outcomes.c.at >= start, outcomes.c.at < end).order_by(outcomes.c.seq)
+        rows = self._all(query if site is None else query.where(about.site == site))
+        return tuple(
+            Told(_outcome(row), row["body"]["disposition"]["recommended"], row["recommended_at"])
+            for row in rows
+        )
 
     def add_document(self, document: Document) -> None:
         """Record a document and what was read from it."""

@@ -81,8 +81,10 @@ def problem(
 
 
 def error_problem(request: Request, error: RecoupError) -> dict[str, Any]:
-    """The problem that one of our own errors is."""
-    return problem_body(request, error.status, error.code, f"{error} {error.hint}".strip())
+    """The problem that one of our own errors is; one that knows its field names it."""
+    place = getattr(error, "pointer", None)
+    errors = [FieldError(pointer=place, detail=str(error))] if place else []
+    return problem_body(request, error.status, error.code, f"{error} {error.hint}".strip(), errors=errors)
 
 
 def pointer(location: Sequence[str | int]) -> str:

@@ -2,7 +2,15 @@
 
 from policy.approvals.cases import Approval, Choice, Delegation, Part, Vote, Voter, same_person
 from policy.approvals.escalation import LAST_TOLD, Step, escalation
-from policy.approvals.reasons import OverrideReason, ReasonError, check_override, check_reason, counted_as
+from policy.approvals.reasons import (
+    OverrideReason,
+    ReasonError,
+    check_override,
+    check_rejection,
+    counted_as,
+    reason_in,
+    reasoned,
+)
 from policy.approvals.refusals import (
     AlreadyVotedError,
     ClosedError,
@@ -41,14 +49,16 @@ __all__ = [
     "check_delegation",
     "check_move",
     "check_override",
-    "check_reason",
     "check_recall",
+    "check_rejection",
     "check_vote",
     "counted_as",
     "diagram",
     "escalation",
     "may_vote",
     "outcome",
+    "reason_in",
+    "reasoned",
     "right_to_vote",
     "same_person",
 ]

@@ -39,17 +39,15 @@ class ReasonError(RecoupError):
     pointer = "/reason_code"
 
 
-def check_reason(*, overrides: bool, reason_code: str | None, comment: str = "") -> None:
-    """Refuse a vote's reason outside the vocabulary, and a vote against the recommendation without any.
+def check_rejection(reason_code: OverrideReason | None, comment: str) -> None:
+    """Refuse a rejection that says neither by code nor in words why.
 
     Raises
     ------
     ReasonError
         422, naming the codes.
     """
-    if reason_code is not None and reason_code not in set(OverrideReason):
-        raise ReasonError("This reason code is not known.")
-    if overrides and reason_code is None and not comment.strip():
+    if reason_code is None and not comment.strip():
         raise ReasonError("Say why it is decided otherwise than recommended: give a reason_code.")
 
 
@@ -71,3 +69,14 @@ def counted_as(reason_code: str) -> OverrideReason:
     """The code of the vocabulary under which a reason is counted."""
     spelt = reason_code.upper().replace("-", "_").replace(".", "_")
     return OverrideReason(spelt) if spelt in set(OverrideReason) else OverrideReason.OTHER
+
+
+def reasoned(reason_code: OverrideReason | None, comment: str) -> str:
+    """A vote's comment that opens with its reason code."""
+    return f"{reason_code}: {comment}".removesuffix(": ") if reason_code else comment
+
+
+def reason_in(comment: str) -> OverrideReason | None:
+    """The reason code that a vote's comment opens with."""
+    first = comment.partition(":")[0]
+    return OverrideReason(first) if first in set(OverrideReason) else None

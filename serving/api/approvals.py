@@ -16,14 +16,14 @@ from features.returns import RecoupError
 from ledger.approvals import Approval, Delegation, Vote
 from ledger.store import Transaction
 from policy import approvals as rules
-from policy.approvals import State
+from policy.approvals import Choice, OverrideReason, State, reason_in, reasoned
 from policy.authority import APPROVERS
 from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Actor, Text, Wire
 from serving.auth import Caller
-from serving.case.approving import cast, circle_of, notify, reason_in, reasoned, settle
+from serving.case.approving import cast, circle_of, notify, settle
 from serving.errors import ProblemError, error_problem, field_errors, problem_body
 from serving.runtime import Runtime
 from serving.stamps import iso, new_id
@@ -42,7 +42,7 @@ class VoteRequest(Wire):
     vote: Literal["approve", "reject"]
     comment: Annotated[str, StringConstraints(strict=True, max_length=2000)] = ""
     reason_code: Annotated[
-        Text | None, Field(description="Why it is decided otherwise than recommended: an override code.")
+        OverrideReason | None, Field(description="Why it is decided otherwise than recommended.")
     ] = None
 
 
@@ -121,7 +121,8 @@ def vote(  # header and body of one call
 def _vote(
     doors: Runtime, caller: Caller, key: str, approval_id: str, body: VoteRequest, if_match: str | None
 ) -> Answer:
-    rules.check_reason(overrides=body.vote == "reject", reason_code=body.reason_code, comment=body.comment)
+    if Choice(body.vote) is Choice.REJECT:
+        rules.check_rejection(body.reason_code, body.comment)
 
     def work(tx: Transaction) -> Answer:
         approval = _matched(tx, caller, approval_id, if_match)

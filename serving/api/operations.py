@@ -24,7 +24,7 @@ from serving.api.wire import Instant, Text, Wire
 from serving.auth import Caller
 from serving.case.approving import calendar_of
 from serving.errors import ProblemError
-from serving.operations import metrics
+from serving.operations import agreement, metrics
 from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1", tags=["operations"])
@@ -58,9 +58,10 @@ def operations(
     with doors.ledger.read() as tx:
         records = _records(tx, since, until, site)
         closed = calendar_of(tx, site).closed if site else frozenset()
+        people = _people(tx, since, until, site, metrics.Calendar(closed))
     limits = (metrics.APPROVAL_LIMIT, *(limit for _, _, limit in metrics.QUEUES.values()))
     sla = {name: days for name in limits if (days := book.limit(name)) is not None}
-    found = metrics.operations(records, now=until, calendar=metrics.Calendar(closed), sla=sla)
+    found = metrics.operations(records, now=until, calendar=metrics.Calendar(closed), sla=sla) | people
     return {"from": iso(since), "to": iso(until), "site": site, "metrics": found}
 
 
@@ -81,11 +82,23 @@ def _records(tx: Transaction, since: datetime, until: datetime, site: str | None
         events=tx.events_between(since, until, site=site),
         entered=tx.events_between(long_ago, until, types=metrics.STAGES, site=site),
         waiting=tuple(at for at in _pending(tx, site) if at <= until),
-        ballots=tx.ballots(since, until, site=site),
         recommended=recommended,
         asked=asked,
         touched=tx.lines_touched(long_ago, until),
     )
+
+
+def _people(
+    tx: Transaction, since: datetime, until: datetime, site: str | None, calendar: metrics.Calendar
+) -> dict[str, Any]:
+    """How people decide, by role: their votes, and what they did with what was recommended."""
+    known = tx.keys()
+    roles = {auth.Caller(key.subject, key.role).actor: key.role for key in known}
+    ballots, told = tx.ballots(since, until, site=site), tx.told(since, until, site=site)
+    return {
+        "approvals": agreement.votes_by_role(ballots, calendar=calendar),
+        "outcomes": agreement.outcomes_by_role(told, roles=roles, calendar=calendar),
+    }
 
 
 def _pending(tx: Transaction, site: str | None) -> Iterator[datetime]:

@@ -16,6 +16,7 @@ from ledger.evidence import Outcome
 from ledger.outbox import Message
 from ledger.recommendations import Recommendation as Recorded
 from ledger.store import Transaction
+from policy.approvals import OverrideReason, check_override
 from policy.policies import PolicySet
 from serving import auth, triage
 from serving.access import Action
@@ -34,6 +35,10 @@ Reader = Annotated[Caller, permit(Action.READ_RETURNS)]
 Teller = Annotated[Caller, permit(Action.OUTCOME)]
 PAGE = 100
 CALL = "recommend"
+_WHY = (
+    "Why the disposition is not the recommended one; required then, and not otherwise. One of "
+    f"{', '.join(OverrideReason)}; another word of 2 to 40 characters is taken and counted as OTHER."
+)
 
 
 class BatchRequest(Wire):
@@ -49,7 +54,7 @@ class OutcomeRequest(Wire):
     recovered: MoneyWire | None = None
     minutes: Real | None = None
     fraud_confirmed: Flag | None = None
-    reason_code: Text | None = None
+    reason_code: Annotated[Text | None, Field(description=_WHY, examples=list(OverrideReason))] = None
 
 
 class ReplayRequest(Wire):
@@ -157,11 +162,17 @@ def of_line(
 def outcome(
     doors: Doors, caller: Teller, key: IdempotencyKey, recommendation_id: str, body: OutcomeRequest
 ) -> JSONResponse:
-    """Record disposition, recovered value, minutes and fraud as they turned out: the labels of tomorrow."""
+    """Record disposition, recovered value, minutes and fraud as they turned out: the labels of tomorrow.
+
+    A disposition other than the recommended one says why: 422 without a `reason_code`.
+    """
 
     def work(tx: Transaction) -> Answer:
         recommendation = tx.recommendation(recommendation_id)
         auth.check_site(caller, recommendation.site)
+        overrides = body.disposition != recommendation.body["disposition"]["recommended"]
+        if overrides:
+            check_override(body.reason_code)
         now = doors.now()
         told = Outcome(
             id=new_id("out"),
@@ -176,8 +187,9 @@ def outcome(
             at=now,
         )
         tx.add_outcome(told)
-        if body.disposition != recommendation.body["disposition"]["recommended"]:
+        if overrides:
             data = {"recommendation_id": recommendation_id, "disposition": body.disposition.value}
+            data |= {"reason_code": body.reason_code or ""}
             line = recommendation.return_line_id
             tx.enqueue(
                 Message(new_id("msg"), EventType.RECOMMENDATION_OVERRIDDEN, line, data, now, caller.actor)

@@ -15,7 +15,7 @@ from ledger.recommendations import Recommendation
 from ledger.reference import Reference
 from ledger.store import Transaction
 from policy import approvals as rules
-from policy.approvals import Choice, OverrideReason, Part, State, same_person
+from policy.approvals import Choice, Part, State, same_person
 from policy.authority import Authority
 from policy.timing.calendar import Calendar
 from policy.verdict import Requirement, Status
@@ -134,17 +134,6 @@ def _holds(tx: Transaction, actor: str, role: str, now: datetime) -> bool:
     keys = tx.keys()
     theirs = [key for key in keys if same_person(key.subject, actor)]
     return not theirs or any(key.role == role and key.is_good(now) for key in theirs)
-
-
-def reasoned(reason: str | None, comment: str) -> str:
-    """A vote's comment that opens with its reason code."""
-    return f"{reason}: {comment}".removesuffix(": ") if reason else comment
-
-
-def reason_in(comment: str) -> str | None:
-    """The reason code that a vote's comment opens with."""
-    first = comment.partition(":")[0]
-    return first if first in set(OverrideReason) else None
 
 
 def calendar_of(tx: Transaction, site: str) -> Calendar:

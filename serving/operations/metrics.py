@@ -1,4 +1,4 @@
-"""The operations metrics, by their exact definitions, from events, votes and what is still open.
+"""The operations metrics, by their exact definitions, from events and what is still open.
 
 Durations run on the business calendar: weekends and the days on which a site is closed do not count, a day
 has 24 hours. What is still open is counted beside what is closed (Kaplan-Meier), never left out: medians of
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from scipy.stats import CensoredData, ecdf
 
 from features.events import Event, EventType
-from ledger.approvals import Ballot
-from policy.approvals import Choice
 
 # Metric -> the event that starts it and the one that ends it.
 DURATIONS: Final[Mapping[str, tuple[EventType, EventType]]] = {
@@ -51,7 +49,6 @@ _BY_HAND: Final = frozenset(
     {EventType.HOLD_RELEASED, EventType.RECOMMENDATION_OVERRIDDEN, EventType.APPROVAL_DECIDED}
 )
 STAGES: Final = frozenset({kind for start, end, _ in QUEUES.values() for kind in (start, end)}) | _GIVEN_UP
-HASTY: Final = 5.0  # seconds; nobody reads a case in less
 _HOUR: Final = 3600.0  # seconds
 _DAY: Final = 24.0  # hours
 _SAME: Final = 1e-9
@@ -71,8 +68,6 @@ class Records:
         The events of `STAGES` for as long as a case may lie: they tell what is open.
     waiting : tuple of datetime
         When each approval was asked for that is still pending.
-    ballots : tuple of Ballot
-        The votes of the window.
     recommended, asked, touched : frozenset of return_line_id
         Lines recommended on, lines that asked for an approval, lines that a person decided or re-keyed.
     """
@@ -80,7 +75,6 @@ class Records:
     events: Sequence[Event] = ()
     entered: Sequence[Event] = ()
     waiting: Sequence[datetime] = ()
-    ballots: Sequence[Ballot] = ()
     recommended: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset()
@@ -124,38 +118,6 @@ def operations(
         "touchless_rate": _touchless(lines, records.touched),
         "exception_volume": _exceptions(lines, records),
         "integration_failure_rate": _failures(records.events),
-        "approvals": by_role(records.ballots, calendar=calendar),
-    }
-
-
-def by_role(ballots: Iterable[Ballot], *, calendar: Calendar) -> dict[str, Any]:
-    """How each role votes: agreement with the recommendation, time taken, approvals too quick to be read.
-
-    A vote's time at hand runs from when the approval was asked for, or from the same voter's vote before it.
-    """
-    votes: defaultdict[str, list[Ballot]] = defaultdict(list)
-    before: dict[str, datetime] = {}
-    hasty: defaultdict[str, int] = defaultdict(int)
-    for ballot in ballots:
-        vote = ballot.vote
-        since = max(ballot.asked_at, before.get(vote.voter, ballot.asked_at))
-        before[vote.voter] = vote.at
-        votes[vote.role].append(ballot)
-        quick = (vote.at - since).total_seconds() < HASTY
-        hasty[vote.role] += quick and vote.vote == Choice.APPROVE
-    return {role: _of_role(cast, hasty[role], calendar) for role, cast in sorted(votes.items())}
-
-
-def _of_role(cast: Sequence[Ballot], hasty: int, calendar: Calendar) -> dict[str, Any]:
-    hours = calendar.hours([one.asked_at for one in cast], [one.vote.at for one in cast])
-    approving = sum(one.vote.vote == Choice.APPROVE for one in cast)
-    return {
-        "votes": len(cast),
-        "agreement_rate": _ratio(approving, len(cast)),
-        "unit": "business hours",
-        "median": done_by(hours, share=0.5),
-        "p90": done_by(hours, share=0.9),
-        "approved_under_5_seconds": _ratio(hasty, approving),
     }
 
 
@@ -222,7 +184,7 @@ def _ageing(hours: NDArray[np.float64], sla: int | None) -> dict[str, Any]:
         "open": len(hours),
         "buckets": {name: int(count) for name, count in zip(BUCKETS, counts, strict=True)},
         "sla_days": sla,
-        "over_sla": None if sla is None else _ratio(int((hours > sla * _DAY).sum()), len(hours)),
+        "over_sla": None if sla is None else ratio(int((hours > sla * _DAY).sum()), len(hours)),
     }
 
 
@@ -233,20 +195,21 @@ def _touchless(lines: Mapping[str, Line], touched: frozenset[str]) -> dict[str, 
         "unit": "lines",
         "closed": len(closed),
         "count": len(closed - by_hand),
-        "rate": _ratio(len(closed - by_hand), len(closed)),
+        "rate": ratio(len(closed - by_hand), len(closed)),
     }
 
 
 def _exceptions(lines: Mapping[str, Line], records: Records) -> dict[str, Any]:
     held = records.asked | {name for name, line in lines.items() if not _HELD.isdisjoint(line)}
     cases = records.recommended | records.asked | lines.keys()
-    return {"unit": "lines", "count": len(held), "rate": _ratio(len(held), len(cases))}
+    return {"unit": "lines", "count": len(held), "rate": ratio(len(held), len(cases))}
 
 
 def _failures(events: Sequence[Event]) -> float | None:
     failed = {EventType.INTEGRATION_FAILED, EventType.INTEGRATION_REPLAYED}
-    return _ratio(sum(event.type in failed for event in events), len(events))
+    return ratio(sum(event.type in failed for event in events), len(events))
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def ratio(part: int, whole: int) -> float | None:
+    """A share; None of nothing."""
     return part / whole if whole else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 
 import pytest
@@ -31,13 +32,17 @@ from policy.approvals import (
     WrongRoleError,
     check_delegation,
     check_move,
-    check_reason,
+    check_override,
     check_recall,
+    check_rejection,
     check_vote,
+    counted_as,
     diagram,
     escalation,
     may_vote,
     outcome,
+    reason_in,
+    reasoned,
     right_to_vote,
     same_person,
 )
@@ -272,19 +277,30 @@ def test_an_escalation_only_widens_and_lets_nobody_decide_beyond_their_limit(
 
 
 @pytest.mark.parametrize("code", OverrideReason)
-def test_a_reason_of_the_vocabulary_is_enough(code: str) -> None:
-    check_reason(overrides=True, reason_code=code)
-    check_reason(overrides=True, reason_code=None, comment="the serial number is wrong")
-    check_reason(overrides=False, reason_code=None)
+def test_a_reason_of_the_vocabulary_or_words_are_enough(code: OverrideReason) -> None:
+    check_rejection(code, "")
+    check_rejection(None, "the serial number is wrong")
+    check_override(code)
+    assert counted_as(code) is reason_in(reasoned(code, "seen")) is reason_in(reasoned(code, "")) is code
 
 
-@pytest.mark.parametrize(("overrides", "code"), [(True, None), (True, "BECAUSE"), (False, "BECAUSE")])
-def test_a_decision_otherwise_without_a_reason_is_refused_with_the_codes(
-    *, overrides: bool, code: str | None
-) -> None:
+@pytest.mark.parametrize(
+    "silent",
+    [
+        lambda: check_rejection(None, " "),
+        *(partial(check_override, code) for code in (None, "", "-", "a b", "x" * 41)),
+    ],
+)
+def test_a_decision_otherwise_without_a_reason_is_refused_with_the_codes(silent: Callable[[], None]) -> None:
     with pytest.raises(ReasonError) as refusal:
-        check_reason(overrides=overrides, reason_code=code, comment=" ")
+        silent()
     assert all(known in refusal.value.hint for known in OverrideReason)
+
+
+@given(code=st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{1,39}", fullmatch=True))
+def test_every_word_of_another_system_is_taken_and_counted_once(code: str) -> None:
+    check_override(code)
+    assert counted_as(code) in set(OverrideReason)
 
 
 def test_specialists_approve_their_subject_whatever_the_amount(judged: Callable[..., Verdict]) -> None:

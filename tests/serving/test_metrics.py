@@ -1,4 +1,4 @@
-"""The operations metrics: open cases counted, on the business calendar, and how people vote."""
+"""The operations metrics: open cases counted, on the business calendar."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from features.events import Event, EventType
-from ledger.approvals import Ballot, Vote
 from policy.timing.calendar import Calendar as Deadlines
-from serving.operations.metrics import BUCKETS, Calendar, Records, by_role, done_by, operations
+from serving.operations.metrics import BUCKETS, Calendar, Records, done_by, operations
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONDAY = FRIDAY + timedelta(days=3)
@@ -24,13 +22,6 @@ ALWAYS = Calendar()
 
 def an_event(kind: EventType, line: str = "RMA-1/1", at: datetime = FRIDAY) -> Event:
     return Event(str(next(NUMBERS)), "wms", kind, line, at, at)
-
-
-def a_ballot(
-    vote: str = "approve", *, voter: str = "emp:1", seconds: float = 60, role: str = "manager"
-) -> Ballot:
-    at = FRIDAY + timedelta(seconds=seconds)
-    return Ballot(Vote(f"vote_{next(NUMBERS)}", "apr_1", voter, role, vote, "", at), FRIDAY)
 
 
 def measured(records: Records, *, now: datetime = MONDAY, calendar: Calendar = ALWAYS) -> dict:
@@ -107,23 +98,5 @@ def test_exceptions_are_the_cases_that_entered_a_queue_of_people():
 
 def test_nothing_to_measure_is_no_error():
     found = measured(Records())
-    assert (found["touchless_rate"]["rate"], found["approvals"]) == (None, {})
+    assert found["touchless_rate"]["rate"] is None
     assert found["dock_to_stock"]["median"] is None
-
-
-def test_agreement_and_time_to_decide_are_told_by_role():
-    cast = [a_ballot(seconds=3600), a_ballot("reject", voter="emp:2", seconds=3 * 3600)]
-    cast.append(a_ballot(role="cfo", seconds=7200))
-    found = by_role(cast, calendar=ALWAYS)
-    assert list(found) == ["cfo", "manager"]
-    manager = found["manager"]
-    assert (manager["votes"], manager["agreement_rate"], manager["median"]) == (2, 0.5, 2.0)
-
-
-@pytest.mark.parametrize(("between", "share"), [(1, 0.5), (4.9, 0.5), (5, 0.0)])
-def test_an_approval_right_after_the_one_before_was_hardly_read(between: float, share: float):
-    cast = [a_ballot(seconds=60), a_ballot(seconds=60 + between), a_ballot(voter="emp:2", seconds=61)]
-    found = by_role(cast[:2], calendar=ALWAYS)["manager"]
-    assert found["approved_under_5_seconds"] == share
-    others = by_role([cast[0], cast[2]], calendar=ALWAYS)["manager"]
-    assert others["approved_under_5_seconds"] == 0.0
