@@ -1,4 +1,4 @@
-"""How people decide, by role: agreement, time to decide, reasons for overrides, votes too quick to be read."""
+"""How people decide, by role: agreement, time to decide, reasons for overrides, votes cast too quickly."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.approvals import diagram
+from policy.approvals import OverrideReason, diagram
 from policy.policies import DEFAULT_RULES, PolicySet, files_of
 from tests.factories import a_line
 
@@ -294,3 +294,5 @@ def test_metrics_tell_how_each_role_votes(service, pending):
 def test_the_page_on_approvals_shows_the_table_that_the_code_obeys():
     page = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text("utf-8")
     assert f"```mermaid\n{diagram()}\n```" in page
+    codes = ", ".join(f"`{code}`" for code in OverrideReason)
+    assert f"<!-- generated: policy.approvals.OverrideReason -->\n{codes}\n<!-- end -->" in page
