@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -31,13 +32,19 @@ MAX_LENGTH: Final = 2000  # characters; the longest default rule has 200
 
 _STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_UNDECLARED = re.compile("undeclared reference to '([^']*)'")
+_AROUND: Final = 50  # characters shown on either side of a mistake
 
 
 class ConditionError(BadInputError):
     """An expression that the language refuses; the sentence shows the place with a caret."""
 
     code = "policy_condition"
-    hint = "Correct the expression; the facts that rules may name stand in features/returns.py."
+    hint = "Correct the expression; the facts that rules may name stand in docs, policies."
+
+    def __init__(self, sentence: str, *, part: str = "when") -> None:
+        super().__init__(sentence)
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +154,11 @@ class Language:
         try:
             expression = self._environment.compile(text)
         except RuntimeError as refusal:
-            raise ConditionError(_sentence(str(refusal), text)) from None
+            raise ConditionError(_sentence(str(refusal), text, self._names)) from None
         found = expression.return_type()
         if found != wanted:
-            raise ConditionError(f"must give {answer}, not {found.name().lower()}{_caret(text, 1, 1)}")
+            was = found.name().lower()
+            raise ConditionError(f"must give {answer}, not {was}; compare it{_caret(text, 1, 1)}")
         return expression
 
     def _references(self, text: str) -> frozenset[str]:
@@ -170,13 +178,27 @@ def _answer(expression: Any, activation: Any) -> bool | None:
     return answer if answer is True or answer is False else None
 
 
-def _sentence(refusal: str, text: str) -> str:
+def _sentence(refusal: str, text: str, names: Iterable[str]) -> str:
     place = _PLACE.search(refusal)
     if place is None:
         return f"cannot be read: {refusal}"
-    line, column, what = int(place[1]), int(place[2]), place[3]
-    return what.replace(" (in container '')", "") + _caret(text, line, column)
+    line, column, what = int(place[1]), int(place[2]), place[3].replace(" (in container '')", "")
+    return what + _next_step(what, names) + _caret(text, line, column)
+
+
+def _next_step(what: str, names: Iterable[str]) -> str:
+    """What the author of a refused expression does about it."""
+    undeclared = _UNDECLARED.match(what)
+    if undeclared:
+        near = get_close_matches(undeclared[1], names, 1)
+        return f"; write {near[0]}" if near else "; the facts and limits there are stand in docs, policies"
+    if "no matching overload" in what:
+        return "; compare like with like, the types of all facts stand in docs, policies"
+    return "; correct the expression"
 
 
 def _caret(text: str, line: int, column: int) -> str:
-    return f"\n    {text.splitlines()[line - 1] if text else ''}\n    {' ' * (column - 1)}^"
+    """The place in the expression, with as much around it as a screen is wide."""
+    written = text.splitlines()[line - 1] if text else ""
+    start = max(column - 1 - _AROUND, 0)
+    return f"\n    {written[start : column - 1 + _AROUND]}\n    {' ' * (column - 1 - start)}^"

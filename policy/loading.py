@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from features.returns import FACTS
 from policy.authority import Authority
-from policy.checks import cross_problems, example_problems, site_problems
+from policy.checks import cross_problems, example_problems, shadowed, site_problems
 from policy.language import Amount, Condition, ConditionError, Language
 from policy.rulebook import CONSIDERED, Limit, Rule, Rulebook
-from policy.shapes import BY_AMOUNT, OWNERS, Effect, FileShape, LimitShape, RuleShape, shape
+from policy.shapes import OWNERS, Effect, FileShape, LimitShape, RuleShape, shape
 from policy.source import PolicyError, Problem, Source, read
 
 _BASE: Final = tuple(f"{owner}.yaml" for owner in OWNERS)
@@ -36,7 +36,11 @@ def assemble(files: Mapping[str, str]) -> Assembled:
     PolicyError
         With file and line of each problem.
     """
-    _refuse(Problem(name, 1, "is missing in the policy folder.") for name in _BASE if name not in files)
+    _refuse(
+        Problem(name, 1, "is missing in the policy folder; every owner has a file.")
+        for name in _BASE
+        if name not in files
+    )
     sources = {name: read(name, text) for name, text in sorted(files.items())}
     shapes = _shapes(sources)
     _refuse(cross_problems(sources, shapes))
@@ -51,7 +55,10 @@ def assemble(files: Mapping[str, str]) -> Assembled:
     _refuse(
         problem
         for name, written in shapes.items()
-        for problem in example_problems(sources[name], written, sites.get(written.owner, base), language)
+        for problem in (
+            *shadowed(name, sources, shapes),
+            *example_problems(sources[name], written, sites.get(written.owner, base), language),
+        )
     )
     return Assembled({name: source.data for name, source in sources.items()}, base, sites, language)
 
@@ -79,7 +86,9 @@ def _rules(
             try:
                 rules[name].append(_rule(rule, written.owner, language))
             except ConditionError as refusal:
-                problems.append(sources[name].problem(("rules", place, "when"), f"{rule.id}: {refusal}"))
+                problems.append(
+                    sources[name].problem(("rules", place, refusal.part), f"{rule.id}: {refusal}")
+                )
     _refuse(iter(problems))
     return rules
 
@@ -97,7 +106,7 @@ def _rule(written: RuleShape, owner: str, language: Language) -> Rule:
         targets=frozenset(written.target),
         dispositions=written.forbids,
         then=written.then,
-        roles=(BY_AMOUNT,) if written.roles == BY_AMOUNT else tuple(written.roles),
+        roles=tuple(written.roles),
         count=written.count,
         document=written.document,
         when=_condition(written.when, "when", language),
@@ -105,7 +114,9 @@ def _rule(written: RuleShape, owner: str, language: Language) -> Rule:
         at=_amount(written.at, language),
     )
     if rule.effect in {Effect.FORBID, Effect.AUTO} and rule.looks_at_disposition:
-        raise ConditionError(f"a rule that settles the disposition cannot ask for '{CONSIDERED}'.")
+        raise ConditionError(
+            f"a rule that settles the disposition cannot ask for '{CONSIDERED}'; take it out."
+        )
     return rule
 
 
@@ -113,14 +124,14 @@ def _condition(text: str | None, part: str, language: Language) -> Condition | N
     try:
         return None if text is None else language.condition(text)
     except ConditionError as refusal:
-        raise ConditionError(f"'{part}': {refusal}") from None
+        raise ConditionError(f"'{part}': {refusal}", part=part) from None
 
 
 def _amount(text: str | None, language: Language) -> Amount | None:
     try:
         return None if text is None else language.amount(text)
     except ConditionError as refusal:
-        raise ConditionError(f"'at': {refusal}") from None
+        raise ConditionError(f"'at': {refusal}", part="at") from None
 
 
 def _base(shapes: Mapping[str, FileShape], rules: Mapping[str, list[Rule]]) -> Rulebook:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from features.returns import Disposition, Stage
+from features.returns import CURRENCIES, Disposition, Stage
 from policy.authority import APPROVERS
 from policy.language import FactValue
 from policy.source import Path, Problem, Source
@@ -37,12 +45,27 @@ def _known(role: str) -> str:
     return role
 
 
+def _asked(roles: Any) -> Any:
+    return [BY_AMOUNT] if roles == BY_AMOUNT else roles
+
+
+def _known_or_by_amount(role: str) -> str:
+    return role if role == BY_AMOUNT else _known(role)
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError(f"'{code}' is no currency that is known here; write one of ISO 4217 such as USD")
+    return code
+
+
 _Role = Annotated[str, AfterValidator(_known)]
+_AskedRole = Annotated[str, AfterValidator(_known_or_by_amount)]
 _Disposition = Annotated[Disposition, Field(strict=False)]
 _Stage = Annotated[Stage, Field(strict=False)]
 _Text = Annotated[str, Field(min_length=1, max_length=500)]
 _Whole = Annotated[int, Field(ge=0, le=10**15)]
-_Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+_Currency = Annotated[str, AfterValidator(_currency)]
 
 
 class Shape(BaseModel):
@@ -106,7 +129,7 @@ class RuleShape(Shape):
     dispositions: list[_Disposition] = []
     dispositions_but: list[_Disposition] = []
     then: _Disposition | None = None
-    roles: list[_Role] | Literal["by_amount"] = []
+    roles: Annotated[list[_AskedRole], BeforeValidator(_asked)] = []
     count: Annotated[int, Field(ge=1, le=5)] = 1
     document: _Text | None = None
     provided: str | None = None
@@ -162,6 +185,10 @@ def _conflicts(rule: RuleShape) -> tuple[tuple[bool, str], ...]:
             effect is Effect.FORBID and LAST_RESORT in rule.forbids,
             f"{LAST_RESORT} is the last resort: never forbidden",
         ),
+        (
+            BY_AMOUNT in rule.roles[1:] or rule.roles[:1] == [BY_AMOUNT] != rule.roles,
+            "'by_amount' stands alone",
+        ),
         (effect is Effect.REQUIRE_APPROVAL and not rule.roles, "effect 'require_approval' needs 'roles'"),
         (
             effect is Effect.REQUIRE_DOCUMENT and rule.document is None,
@@ -192,9 +219,36 @@ def shape(source: Source) -> tuple[FileShape | None, list[Problem]]:
         return None, [_problem(source, error) for error in refusal.errors()]
 
 
+_DO: Final = {
+    "enum": "{input!r} is not known here; use {expected}",
+    "literal_error": "{input!r} is not known here; use {expected}",
+    "model_type": "fields with values belong here, such as 'owner: finance'; write them",
+}
+
+
 def _problem(source: Source, error: Any) -> Problem:
-    path: Path = tuple(error["loc"])
-    where = ".".join(map(str, path)) or "the file"
+    # Parts that the typing adds, such as '[key]', stand in no file.
+    path: Path = ()
+    for part in error["loc"]:
+        path += (part,) if (*path, part) in source.lines else ()
     if error["type"] == "extra_forbidden":
-        return source.problem(path, f"'{path[-1]}' is no field here ({where}); remove or rename it.")
-    return source.problem(path, f"{where}: {error['msg'].removeprefix('Value error, ')}.")
+        return source.problem(
+            path, f"'{path[-1]}' is no field here ({_where(source, path[:-1])}); remove or rename it."
+        )
+    if error["type"] == "missing":
+        return source.problem(path, f"{_where(source, path)}: '{error['loc'][-1]}' is missing; add it.")
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] in _DO:
+        said = _DO[error["type"]].format(input=error["input"], expected=error.get("ctx", {}).get("expected"))
+    elif error["type"] != "value_error":
+        said = f"{said[0].lower()}{said[1:]}, not {error['input']!r}; correct it"
+    return source.problem(path, f"{_where(source, path)}: {said}.")
+
+
+def _where(source: Source, path: Path) -> str:
+    """The place in the words of the file: a rule by its id."""
+    if len(path) > 1 and path[0] == "rules":
+        rule = source.data["rules"][path[1]]
+        named = rule.get("id") if isinstance(rule, dict) else None
+        return ", ".join(map(str, (named or f"rule {int(path[1]) + 1}", *path[2:3])))
+    return ".".join(map(str, path)) or "the file"

@@ -74,7 +74,9 @@ def read(file: str, text: str) -> Source:
     except (yaml.YAMLError, RecursionError, ValueError) as refusal:
         mark = getattr(refusal, "problem_mark", None)
         said = getattr(refusal, "problem", None) or "cannot be read as YAML"
-        raise PolicyError([Problem(file, mark.line + 1 if mark else 1, f"{said}.")]) from None
+        raise PolicyError(
+            [Problem(file, mark.line + 1 if mark else 1, f"{said}; correct the YAML here.")]
+        ) from None
 
 
 class _Reader:

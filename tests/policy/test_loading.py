@@ -47,26 +47,38 @@ def test_a_good_rule_is_taken(files: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("line.quantity > 7", "line.quantty > 7", "undeclared reference to 'line.quantty'"),
+        (
+            "line.quantity > 7",
+            "line.quantty > 7",
+            "undeclared reference to 'line.quantty'; write line.quantity",
+        ),
         ("line.quantity > 7", "line.quantity > 7.5", "no matching overload"),
         ("line.quantity > 7", "line.quantity", "must give true or false"),
         ("line.quantity > 7", "line.quantity > limits.nothing", "undeclared reference"),
         ("line.quantity > 7", "false", "example 1: gives 'nothing', not 'hold'"),
         ("version: 1", "version: 1\n    colour: red", "'colour' is no field here"),
-        ("version: 1", "version: true", "version: Input should be a valid integer"),
+        ("version: 1", "version: true", "version: input should be a valid integer, not True; correct it"),
         ("version: 1", "version: 1\n    version: 2", "'version' stands here twice"),
         ("version: 1", "version: 1\n    roles: [janitor]", "'janitor' is no role that approves"),
-        ("effect: hold", "effect: stop", "effect: Input should be 'forbid'"),
-        ("[AUTHORIZATION]", "[AUTHORISATION]", "Input should be 'AUTHORIZATION'"),
+        ("effect: hold", "effect: stop", "effect: 'stop' is not known here; use 'forbid'"),
+        (
+            "[AUTHORIZATION]",
+            "[AUTHORISATION]",
+            "OPS-99, stages: 'AUTHORISATION' is not known here; use 'AUTHORIZATION'",
+        ),
         ("[AUTHORIZATION]", "[]", "names the stages"),
-        ("target: [return]", "dispositions: [BURN]", "Input should be 'RESTOCK'"),
+        ("target: [return]", "dispositions: [BURN]", "'BURN' is not known here; use 'RESTOCK'"),
         ("target: [return]", "target: [vote]", "'credit' and 'return' only"),
         ("OPS-99", "OPS-01", "OPS-01 already stands in operations.yaml"),
         ("OPS-99", "CMP-01", "CMP-01 already stands in compliance.yaml"),
-        ("OPS-99", "ops 99", "String should match pattern"),
+        ("OPS-99", "ops 99", "id: string should match pattern"),
         ("gives: hold", "gives: nothing", "OPS-99 is unreachable"),
         ("{line.quantity: 8}", "{line.quantity: eight}", "of type int, not str"),
         ("{line.quantity: 8}", "{line.quantity: 8, line.colour: 1}", "'line.colour' is no fact"),
+        ("gives: hold}", "gives: hold, currency: QQQ}", "'QQQ' is no currency that is known here"),
+        ("effect: hold", "", "OPS-99: 'effect' is missing; add it"),
+        ("version: 1", "version: 1\n    roles: [by_amount, cfo]", "'by_amount' stands alone"),
+        ("version: 1", "version: 1\n    roles: [cfo, by_amount]", "'by_amount' stands alone"),
         ("gives: hold}", "gives: hold, stage: CLOSED}", "does not apply at CLOSED"),
         ("{line.quantity: 8}", "{line.quantity: 8, inspection.grade: F}", "'inspection.grade' is never F"),
         (
@@ -111,6 +123,9 @@ def test_a_rule_that_settles_the_disposition_cannot_ask_for_it(files: dict[str, 
 def test_a_rule_that_another_covers_wherever_it_applies_is_unreachable(files: dict[str, str]) -> None:
     again = RULE.replace("OPS-99", "OPS-98").replace("Too many.", "Far too many.")
     assert "OPS-98 is unreachable: OPS-99 does the same" in _refusal(_with(files, RULE + again))
+    assert "OPS-98 is unreachable: OPS-99 does the same" in _refusal(
+        {**_with(files, RULE), "sites/DAL1.yaml": SITE + "rules:" + again}
+    )
     wider = again.replace("[AUTHORIZATION]", "[AUTHORIZATION, CLOSED]")
     assert "OPS-98" in {rule.id for rule in PolicySet.parse(_with(files, RULE + wider)).rules}
 
@@ -213,7 +228,7 @@ def test_a_site_keeps_what_it_does_not_name(policies: PolicySet) -> None:
         ("finance.yaml", "owner: operations", "the owner of this file is 'finance'"),
         ("sites/DAL1.yaml", "owner: CHI1", "the owner of this file is 'DAL1'"),
         ("marketing.yaml", "owner: marketing", "is no policy file"),
-        ("sites/DAL1.yaml", "", "Input should be a valid dictionary"),
+        ("sites/DAL1.yaml", "", "write them"),
         ("sites/DAL1.yaml", "owner: [", "did not find expected node content"),
         ("sites/DAL1.yaml", "owner: &a DAL1\nrules: *a", "an alias hides what is meant"),
         ("sites/DAL1.yaml", "? [a]\n: b", "a key must be plain text"),
@@ -245,6 +260,40 @@ def test_a_site_keeps_what_it_does_not_name(policies: PolicySet) -> None:
 )
 def test_a_file_with_a_mistake_is_refused(files: dict[str, str], name: str, text: str, sentence: str) -> None:
     assert sentence in _refusal({**files, name: text})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("manager: {USD: 1000000}", "manager: {USD: 200000}", "manager may approve less than supervisor"),
+        ("manager: {USD: 1000000}", "manager: {EUR: 1000000}", "manager may approve less than supervisor"),
+        ("{USD: 50000}", "{USDX: 50000}", "'USDX' is no currency that is known here"),
+        ("{USD: 50000}", "{USD: -1}", "greater than or equal to 0, not -1; correct it"),
+        ("{USD: 50000}", "{USD: 500.5}", "valid integer, not 500.5; correct it"),
+        ("  retention_years:", "  retention_ages:", "the limit 'retention_years' is missing"),
+        ("  retention_years:", "  retention_ages:", "nothing reads the limit 'retention_ages'"),
+        ("rules:\n", "rules: [\n", "correct the YAML here"),
+        ("gives: cap, ceiling: 9599", "gives: cap, ceiling: 1", "the ceiling is 9599, not 1"),
+    ],
+)
+def test_a_mistake_in_the_amounts_is_refused(
+    files: dict[str, str], old: str, new: str, sentence: str
+) -> None:
+    assert old in files["finance.yaml"]
+    assert sentence in _refusal({**files, "finance.yaml": files["finance.yaml"].replace(old, new, 1)})
+
+
+def test_the_line_of_a_wrong_amount_is_that_of_its_expression(files: dict[str, str]) -> None:
+    text = files["finance.yaml"].replace("- credit.already_given", "- credit.already_givn")
+    line = next(n for n, one in enumerate(text.splitlines(), 1) if "already_givn" in one)
+    assert _refusal({**files, "finance.yaml": text}).startswith(f"finance.yaml:{line}: FIN-05: 'at': ")
+
+
+def test_a_long_expression_is_shown_around_its_mistake(files: dict[str, str]) -> None:
+    text = files["operations.yaml"].replace("&& customer.kept_this_year", "&& customer.kept_this_yeer")
+    said = _refusal({**files, "operations.yaml": text}).splitlines()
+    assert all(len(line) <= 110 for line in said[1:])
+    assert said[1][said[2].index("^") :].startswith("customer.kept_this_yeer")
 
 
 def test_a_folder_without_one_of_the_owners_is_refused(tmp_path: Path) -> None:

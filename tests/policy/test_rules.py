@@ -54,6 +54,55 @@ def test_every_rule_of_the_domain_is_there(policies: PolicySet) -> None:
     assert {rule.id: rule.enforced_by for rule in policies.rules if rule.enforced_by != "judge"} == ELSEWHERE
 
 
+# Rule -> effect, stages by their first letters, who is asked, where the item goes instead.
+DOMAIN = """
+OPS-01 hold A - -
+OPS-02 require_approval A service_manager -
+OPS-03 require_document A - -
+OPS-04 require_approval A sales_manager -
+OPS-05 require_document AI - -
+OPS-06 forbid DIR fraud_reviewer QUARANTINE
+OPS-07 auto A - -
+OPS-08 hold - service_manager -
+OPS-09 require_approval ADI supervisor -
+OPS-10 hold DS - -
+FIN-01 require_approval ADIS by_amount -
+FIN-02 require_approval ADIS by_amount -
+FIN-03 forbid - - -
+FIN-04 cap AIS - -
+FIN-05 cap AIS - -
+FIN-06 hold S - -
+FIN-07 require_approval DS supplier_manager -
+FIN-08 require_approval AS controller -
+FIN-09 forbid AD - -
+FIN-10 hold - - -
+FIN-11 require_approval AIS fraud_reviewer -
+CMP-01 forbid ADIR hazmat_officer HAZMAT_HANDOFF
+CMP-02 require_approval A hazmat_officer -
+CMP-03 forbid ADI - QUARANTINE
+CMP-04 forbid ADI quality_assurance -
+CMP-05 require_approval ADIS compliance_officer -
+CMP-06 forbid ADIR recall_coordinator -
+CMP-07 forbid ADI - -
+CMP-08 forbid D - -
+CMP-09 require_document AI - -
+CMP-10 hold ADI compliance_officer -
+"""
+
+
+@pytest.mark.parametrize("row", DOMAIN.split("\n")[1:-1])
+def test_a_default_rule_has_the_effect_the_stages_and_the_people_that_were_agreed(
+    policies: PolicySet, row: str
+) -> None:
+    name, effect, stages, role, then = row.split()
+    rule = next(each for each in policies.rules if each.id == name)
+    assert rule.effect == effect
+    assert "".join(sorted(stage[0] for stage in rule.stages)) == stages.strip("-")
+    assert rule.roles == (() if role == "-" else (role,))
+    assert rule.then == (None if then == "-" else then)
+    assert rule.count == (2 if name == "FIN-02" else 1)
+
+
 def test_the_request_of_the_contract_is_cleared_with_no_rule_fired(judged: Callable[..., Verdict]) -> None:
     verdict = judged()
     assert verdict.status is Status.CLEARED
