@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.table import Table, objects, take
+from features.table import Table, number, objects, take
 from training.answers import answers, without_inspection
 from training.datasets import Dataset, Rows
 from training.evidence.card import Curves
+from training.evidence.coverage import cells, summary
 from training.evidence.figures import (
     LEAST_PROBABILITY,
     Amounts,
@@ -55,12 +56,12 @@ def evaluate(model: Any, dataset: Dataset, *, rng: np.random.Generator) -> Figur
     """
     rows = dataset.test
     at_intake = Rows(without_inspection(rows.table), rows.y, rows.blocks, rows.truth)
-    figures = {"rows": float(len(rows.y)), **_figures(compared(model, dataset, at_intake), rows.blocks, rng)}
+    figures = {"rows": float(len(rows.y)), **_figures(compared(model, dataset, at_intake), at_intake, rng)}
     graded = np.flatnonzero(pd.notna(objects(rows.table, "grade")))
     if dataset.task not in ASKED_TWICE or not len(graded):
         return figures
     looked = _rows(rows, graded)
-    second = _figures(compared(model, dataset, looked, inspected=True), looked.blocks, rng)
+    second = _figures(compared(model, dataset, looked, inspected=True), looked, rng)
     return figures | {f"inspected_{name}": value for name, value in second.items()}
 
 
@@ -69,10 +70,11 @@ def compared(model: Any, dataset: Dataset, rows: Rows, *, inspected: bool = Fals
     if dataset.task in CLASS_TASKS:
         return _classes(model, dataset, rows, inspected=inspected)
     if dataset.task == "fraud":
-        rate = float(dataset.train.y.mean())
+        rate, stakes = float(dataset.train.y.mean()), np.nan_to_num(number(rows.table, "credit_requested"))
         said = model.predict(rows.table).score
-        best = None if rows.truth is None else Binary(rows.y, rows.truth["p_fraud"].to_numpy())
-        return Evaluation(Binary(rows.y, said), Binary(rows.y, np.full(len(rows.y), rate)), best)
+        best = None if rows.truth is None else Binary(rows.y, rows.truth["p_fraud"].to_numpy(), stakes)
+        bare = Binary(rows.y, np.full(len(rows.y), rate), stakes)
+        return Evaluation(Binary(rows.y, said, stakes), bare, best)
     return _amounts(model, dataset, rows, inspected=inspected)
 
 
@@ -89,17 +91,20 @@ def losses(judged: Judged) -> npt.NDArray[np.float64]:
     return np.asarray(np.mean([np.maximum(q * miss, (q - 1) * miss) for miss, q in misses], axis=0))
 
 
-def _figures(found: Evaluation, blocks: npt.NDArray[Any], rng: np.random.Generator) -> Figures:
-    samples = redraw(blocks, rng)
+def _figures(found: Evaluation, rows: Rows, rng: np.random.Generator) -> Figures:
+    samples = redraw(rows.blocks, rng)
 
-    def every(rows: npt.NDArray[Any]) -> Figures:
-        model, baseline = found.model.take(rows).figures(), found.baseline.take(rows).figures()
+    def every(index: npt.NDArray[Any]) -> Figures:
+        model, baseline = found.model.take(index).figures(), found.baseline.take(index).figures()
         figures = model | {f"baseline_{name}": value for name, value in baseline.items()}
         if found.best is None:
             return figures
-        return figures | ratios(model, baseline, found.best.take(rows).figures())
+        return figures | ratios(model, baseline, found.best.take(index).figures())
 
-    return with_intervals(every, samples, len(blocks))
+    figures = with_intervals(every, samples, len(rows.blocks))
+    if isinstance(found.model, Classes) and found.model.covered is not None:
+        figures |= summary(cells(found.model.covered, rows.y, objects(rows.table, "site")))
+    return figures
 
 
 def _classes(model: Any, dataset: Dataset, rows: Rows, *, inspected: bool) -> Evaluation:

@@ -15,6 +15,7 @@ from training.evidence.figures import (
     calibration_error,
     ratios,
     redraw,
+    reviewed,
     with_intervals,
 )
 
@@ -94,8 +95,35 @@ def test_an_interval_holds_its_figure_and_narrows_with_rows():
 
 
 def test_a_ratio_of_one_is_the_best_possible():
-    """Scores compare by quotient, losses by the share of the attainable gain over the baseline."""
+    """Figures compare by quotient; of log-loss also the share of the attainable gain over the baseline."""
     found = ratios(
         {"auc": 0.9, "log_loss": 0.6}, {"auc": 0.5, "log_loss": 1.0}, {"auc": 0.9, "log_loss": 0.5}
     )
-    assert found == {"bayes_ratio_auc": 1.0, "bayes_ratio_log_loss": pytest.approx(0.8)}
+    assert found == {
+        "bayes_ratio_auc": 1.0,
+        "bayes_ratio_log_loss": pytest.approx(1.2),
+        "share_of_log_loss_gain": pytest.approx(0.8),
+    }
+
+
+def test_a_class_that_is_always_overstated_shows_in_the_mean_over_classes():
+    """Two classes of four are off by twenty points: ten on average, though the likeliest class is right."""
+    p = np.tile([0.6, 0.4, 0.0, 0.0], (10, 1))
+    codes = np.array([0] * 8 + [1] * 2)
+    assert Classes(codes, p).figures()["classwise_ece"] == pytest.approx(0.1)
+
+
+def test_a_review_budget_is_spent_on_the_dearest_expected_losses():
+    """Of forty returns two are looked at: by score for precision, by score times credit for what is saved."""
+    y, p, credit = np.zeros(40), np.full(40, 0.01), np.full(40, 10.0)
+    y[[0, 1]], p[[0, 2]], p[1], credit[1] = 1, 0.9, 0.5, 500.0
+    figures = Binary(y, p, credit).figures()
+    assert figures["precision_at_budget"] == 0.5  # rows 0 and 2
+    assert figures["savings_at_budget"] == pytest.approx(510 / 40)  # rows 1 and 0
+
+
+@given(st.integers(1, 400))
+def test_a_budget_reaches_its_share_of_the_rows_and_at_least_one(rows: int):
+    """One return in twenty, and never the same twice."""
+    chosen = reviewed(np.random.default_rng(rows).random(rows))
+    assert len(set(chosen.tolist())) == len(chosen) == max(1, round(rows / 20))

@@ -19,6 +19,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from models.fraud import REVIEW_SHARE
+
 Array = npt.NDArray[Any]
 Figures = dict[str, float]
 
@@ -26,8 +28,14 @@ DRAWS: Final = 200
 BINS: Final = 15
 LEAST_PROBABILITY: Final = 1e-15
 FALSE_POSITIVES: Final = 0.01
-MORE_IS_BETTER: Final = frozenset({"accuracy", "macro_f1", "auc", "average_precision", "recall_at_1pct_fpr"})
-LOSSES: Final = frozenset({"log_loss", "brier", "pinball_p10", "pinball_p50", "pinball_p90", "mae"})
+# What is compared with the best possible: scores of which more is better, and losses.
+COMPARED: Final = frozenset(
+    {
+        *("accuracy", "macro_f1", "auc", "average_precision", "recall_at_1pct_fpr"),
+        *("precision_at_budget", "savings_at_budget"),
+        *("log_loss", "brier", "pinball_p10", "pinball_p50", "pinball_p90", "mae"),
+    }
+)
 
 
 class Judged(Protocol):
@@ -74,23 +82,40 @@ class Classes:
             "log_loss": float(-np.log(np.maximum(happened, LEAST_PROBABILITY)).mean()),
             "brier": float(squares.mean()),
             "ece": calibration_error(self.p.max(axis=1), chosen == self.codes),
+            "classwise_ece": float(np.mean(self._errors())),
         }
-        if self.sets is not None:
-            figures["coverage_90"] = float(self.sets[np.arange(len(self.codes)), self.codes].mean())
+        if self.sets is not None and self.covered is not None:
+            figures["coverage_90"] = float(self.covered.mean())
             figures["mean_set_size"] = float(self.sets.sum(axis=1).mean())
         return figures
+
+    @property
+    def covered(self) -> Array | None:
+        """Which sets hold the class that happened; None without sets."""
+        return None if self.sets is None else np.asarray(self.sets[np.arange(len(self.codes)), self.codes])
+
+    def _errors(self) -> list[float]:
+        """Calibration error of every class on its own."""
+        return [calibration_error(said, self.codes == code) for code, said in enumerate(self.p.T)]
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A probability beside what happened (1 or 0)."""
+    """A probability beside what happened (1 or 0).
+
+    Parameters
+    ----------
+    stakes : ndarray of shape (n,), or None
+        The credit asked: what is saved where a review stops a fraud.
+    """
 
     y: Array
     p: Array
+    stakes: Array | None = None
 
     def take(self, rows: Array) -> Binary:
         """Return the chosen rows."""
-        return Binary(self.y[rows], self.p[rows])
+        return Binary(self.y[rows], self.p[rows], None if self.stakes is None else self.stakes[rows])
 
     def figures(self) -> Figures:
         """Return every figure that applies; rankings need both classes."""
@@ -106,8 +131,18 @@ class Binary:
                 "auc": float(roc_auc_score(self.y, self.p)),
                 "average_precision": float(average_precision_score(self.y, self.p)),
                 "recall_at_1pct_fpr": float(true[false <= FALSE_POSITIVES].max()),
+                "precision_at_budget": float(self.y[reviewed(self.p)].mean()),
             }
+        if self.stakes is not None:
+            figures["savings_at_budget"] = float(self.saved().mean())
         return figures
+
+    def saved(self) -> Array:
+        """Return what review saves by row: the stakes of frauds among the dearest expected losses."""
+        assert self.stakes is not None
+        chosen = np.zeros(len(self.y))
+        chosen[reviewed(self.p * self.stakes)] = 1.0
+        return np.asarray(chosen * self.y * self.stakes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +167,11 @@ class Amounts:
         if 90 in self.quantiles:  # noqa: PLR2004  the P90 by name
             figures["coverage_90"] = float((self.y <= self.quantiles[90]).mean())
         return figures
+
+
+def reviewed(score: Array) -> Array:
+    """Return the rows that a review budget reaches: the highest scores, at least one; ties in their order."""
+    return np.argsort(-score, kind="stable")[: max(1, round(REVIEW_SHARE * len(score)))]
 
 
 def calibration_error(said: Array, happened: Array) -> float:
@@ -168,16 +208,15 @@ def with_intervals(figures: Callable[[Array], Figures], samples: list[Array], ro
 
 
 def ratios(model: Figures, baseline: Figures, best: Figures) -> Figures:
-    """Compare a model with the best possible, figure by figure; one is perfect.
+    """Compare a model with the best possible, figure by figure: model / best, and one is perfect.
 
-    Of scores of which more is better, model / best; of losses, the share of the attainable gain over the bare
-    baseline: (baseline - model) / (baseline - best).
+    Of a loss, a ratio above one is what the model still gives away. `share_of_log_loss_gain` is how much of
+    what could be gained over the bare baseline was: (baseline - model) / (baseline - best).
     """
     result = {
-        f"bayes_ratio_{name}": model[name] / best[name] for name in MORE_IS_BETTER & best.keys() if best[name]
+        f"bayes_ratio_{name}": model[name] / best[name] for name in COMPARED & best.keys() if best[name]
     }
-    for name in LOSSES & best.keys():
-        gain = baseline[name] - best[name]
-        if gain > 0:
-            result[f"bayes_ratio_{name}"] = (baseline[name] - model[name]) / gain
+    gain = baseline.get("log_loss", 0.0) - best.get("log_loss", 0.0)
+    if "log_loss" in best and gain > 0:
+        result["share_of_log_loss_gain"] = (baseline["log_loss"] - model["log_loss"]) / gain
     return dict(sorted(result.items()))
