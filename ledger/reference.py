@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from ledger.chain import ConflictError, NotInLedgerError
-from ledger.personal import CUSTOMER_REGISTERS, Personal, behind, opened, with_personal
+from ledger.personal import CUSTOMER_REGISTERS, behind, opened, with_personal
+from ledger.reviews.quality import Draws
 from ledger.schema import subjects
 from ledger.schema.registers import key_revocations, keys, policies, policy_activations, reference
 
@@ -56,7 +57,7 @@ class Key:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
-class Registers(Personal):
+class Registers(Draws):
     """The part of a transaction that writes and reads registers."""
 
     def put_reference(

@@ -1,0 +1,74 @@
+"""Reviews by role and day, and the expected losses among which they are shared out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Insert, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.personal import Personal
+from ledger.schema.reviews import loss_counts, review_counts
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """How many returns had which expected loss (minor units), and the first day of which any is known."""
+
+    counts: Mapping[int, int]
+    first: date | None
+
+
+class Counts(Personal):
+    """The part of a transaction that counts what people are asked to look at."""
+
+    def count_review(self, role: str, *, site: str, day: date) -> None:
+        """Count one approval asked of a role at a site on a business day."""
+        row = {"site": site, "role": role, "day": day.isoformat(), "count": 1}
+        self._connection.execute(_growing(review_counts, self._connection.dialect.name), row)
+
+    def reviews_asked(self, role: str, *, site: str, day: date) -> int:
+        """How many approvals were asked of a role at a site on a business day, whatever became of them."""
+        table = review_counts.c
+        mine = (table.site == site) & (table.role == role) & (table.day == day.isoformat())
+        row = self._first(select(table.count).where(mine))
+        return row["count"] if row else 0
+
+    def reviews_by_day(self, first: date, last: date, *, site: str | None = None) -> tuple[Any, ...]:
+        """Rows of site, role, day and count from `first` to `last`, both included."""
+        table = review_counts.c
+        query = select(review_counts).where(table.day >= first.isoformat(), table.day <= last.isoformat())
+        query = query if site is None else query.where(table.site == site)
+        return tuple(self._all(query.order_by(table.site, table.role, table.day)))
+
+    def count_loss(self, loss: int, *, site: str, currency: str, day: date) -> None:
+        """Count one return with an expected loss of about so much."""
+        row = {"site": site, "currency": currency, "day": day.isoformat(), "loss": loss, "count": 1}
+        self._connection.execute(_growing(loss_counts, self._connection.dialect.name), row)
+
+    def losses(self, first: date, before: date, *, site: str, currency: str) -> Losses:
+        """The expected losses of a site's business days from `first` up to the one `before`."""
+        table = loss_counts.c
+        query = select(table.loss, func.sum(table.count).label("count"), func.min(table.day).label("day"))
+        query = query.where(
+            table.site == site,
+            table.currency == currency,
+            table.day >= first.isoformat(),
+            table.day < before.isoformat(),
+        )
+        rows = self._all(query.group_by(table.loss))
+        since = min((row["day"] for row in rows), default=None)
+        counted = {row["loss"]: int(row["count"]) for row in rows}
+        return Losses(counted, None if since is None else date.fromisoformat(since))
+
+
+@cache
+def _growing(table: Table, dialect: str) -> Insert:
+    """Return the statement that adds to a count, or begins it."""
+    start = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    grown = {"count": table.c.count + start.excluded["count"]}
+    return start.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown)
