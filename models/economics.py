@@ -7,12 +7,13 @@ alternatives and are never posted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from features.returns import Disposition, Grade
 
@@ -65,6 +66,11 @@ DECAY: Final[Mapping[str, float]] = MappingProxyType(
     {"electronics": 0.014, "apparel": 0.01, "food": 0.05, "power_tools": 0.0023, "hand_tools": 0.0023}
 )
 HOURS_PER_WEEK: Final = 168.0
+DAYS_PER_WEEK: Final = 7.0
+MIN_ROWS: Final = 20
+"""Lines of a disposition at a grade; what fewer of them brought says little."""
+MIN_ROWS_OF_DECAY: Final = 500  # of a family; a slope needs more than a mean
+MOST_DECAY: Final = 0.2  # share a week; steeper is an accident of few lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,69 @@ DEFAULT: Final = Costs()
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What lines brought that were disposed of: arrays of shape (n,).
+
+    Parameters
+    ----------
+    share : ndarray
+        Recovered amount over the line's value when it was sold.
+    weeks : ndarray
+        From the sale to the request; NaN where unknown.
+    """
+
+    share: Floats
+    disposition: npt.NDArray[Any]
+    grade: npt.NDArray[Any]
+    family: npt.NDArray[Any]
+    weeks: Floats
+
+
+def learn(past: Past, costs: Costs = DEFAULT) -> Costs:
+    """Replace planning defaults by what lines brought: shares by grade, loss of value by family.
+
+    A disposition that was never chosen keeps its default. One that was, but never at a grade, is taken to
+    be impossible there: past choices tell what the goods of a grade allow.
+    """
+    weekly = {**costs.decay_per_week, **_decay_of(past)}
+    learned = replace(costs, decay_per_week=weekly)
+    left = decay(past.family, DAYS_PER_WEEK * np.nan_to_num(past.weeks), learned)
+    found = {str(name): _shares_of(past, past.share / left, name) for name in DISPOSITIONS}
+    shares = {name: by_grade for name, by_grade in found.items() if by_grade is not None}
+    return replace(learned, shares={**costs.shares, **shares})
+
+
+def _shares_of(past: Past, share: Floats, disposition: str) -> tuple[float, ...] | None:
+    """Return the mean share by grade, zero where it was hardly ever done; None where it never was."""
+    done = past.disposition == disposition
+    cells = [done & (past.grade == grade) for grade in GRADES]
+    if max(int(cell.sum()) for cell in cells) < MIN_ROWS:
+        return None
+    return tuple(float(share[cell].mean()) if cell.sum() >= MIN_ROWS else 0.0 for cell in cells)
+
+
+def _decay_of(past: Past) -> dict[str, float]:
+    """Return the share of value lost a week, by family: the slope of log shares within grade and outcome."""
+    paid = (past.share > 0) & np.isfinite(past.weeks)
+    frame = pd.DataFrame(
+        {
+            "family": past.family[paid],
+            "weeks": past.weeks[paid],
+            "log": np.log(past.share[paid]),
+        }
+    )
+    cell = [frame["family"], past.grade[paid], past.disposition[paid]]
+    within = frame[["weeks", "log"]] - frame.groupby(cell, dropna=False)[["weeks", "log"]].transform("mean")
+    rates = {}
+    for family, rows in within.groupby(frame["family"]):
+        spread = float((rows["weeks"] ** 2).sum())
+        if len(rows) >= MIN_ROWS_OF_DECAY and spread > 0:
+            slope = float((rows["weeks"] * rows["log"]).sum()) / spread
+            rates[str(family)] = float(np.clip(1 - np.exp(slope), 0.0, MOST_DECAY))
+    return rates
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What each disposition is expected to bring, net; shape (n, dispositions), major currency units."""
 
@@ -97,7 +166,7 @@ class Outcome:
 def decay(family: npt.NDArray[Any], days: Floats, costs: Costs = DEFAULT) -> Floats:
     """Return the share of value that is left after `days` of waiting, shape (n,)."""
     weekly = np.array([costs.decay_per_week.get(name, costs.decay_otherwise) for name in family])
-    return np.asarray((1 - weekly) ** (days / 7))
+    return np.asarray((1 - weekly) ** (days / DAYS_PER_WEEK))
 
 
 def gross(condition: Floats, value: Floats, costs: Costs = DEFAULT) -> Outcome:
@@ -179,3 +248,8 @@ def cost_of_delay(recovery: Floats, family: npt.NDArray[Any], costs: Costs = DEF
 def priority(cost_per_hour: Floats, minutes: Floats) -> Floats:
     """Return the place in the queue by the c-mu rule: cost of an hour's delay over expected hours of work."""
     return np.asarray(cost_per_hour / (np.maximum(minutes, 0.1) / 60))
+
+
+def delay(cost_per_hour: Floats, minutes: Floats, order: npt.NDArray[np.int64]) -> float:
+    """Return what waiting costs when one inspector takes the lines in an order, each until it is done."""
+    return float((cost_per_hour[order] * np.cumsum(minutes[order])).sum() / 60)

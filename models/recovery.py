@@ -16,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from features import calendar
 from features.columns import ATTRIBUTE, Column, columns_for
 from features.returns import BadInputError, Disposition
-from features.table import Table, number, objects, rows, take
-from models import boosting
+from features.table import Table, number, objects, rows, take, time
+from models import boosting, economics
 from models.boosting import Bundle, Fitted, Goal, Params
 from models.calibration import fit_shift
 from models.disposition import NONE
+from models.economics import Costs, Past
 
 TASK: Final = "recovery"
 # Seventeen rows are asked for at once, one a disposition: fewer leaves keep that quick.
@@ -70,6 +72,13 @@ class Model:
     def dispositions(self) -> tuple[str, ...]:
         """The dispositions that training saw."""
         return tuple(self.bundle.numbers["dispositions"])
+
+    @cached_property
+    def costs(self) -> Costs:
+        """Planning figures with what past lines brought in place of the defaults."""
+        learned = self.bundle.numbers["costs"]
+        shares = {name: tuple(by_grade) for name, by_grade in learned["shares"].items()}
+        return Costs(decay_per_week=learned["decay_per_week"], shares=shares)
 
     def predict(self, table: Table, dispositions: Sequence[str] = tuple(Disposition)) -> Prediction:
         """Predict every row under every disposition; one that training never saw gets NaN."""
@@ -157,7 +166,10 @@ def fit(
     seen = _partly_blind(_with_choice(table, done), rng=rng)
     columns = _columns(seen, attributes)
     fitted = boosting.fit(columns, seen, _goals(shares), targets=shares[:, None], params=params, rng=rng)
-    numbers = _numbers(fitted, shares, done) | {"support": _support(objects(table, "grade"), done)}
+    numbers = _numbers(fitted, shares, done) | {
+        "support": _support(objects(table, "grade"), done),
+        "costs": _costs(table, shares, done),
+    }
     return Model(Bundle(TASK, {VIEW: fitted.boosted}, numbers))
 
 
@@ -171,6 +183,18 @@ def _support(grades: npt.NDArray[Any], done: npt.NDArray[Any]) -> dict[str, dict
         by = counts.setdefault(grade or "", {})
         by[disposition] = by.get(disposition, 0) + 1
     return counts
+
+
+def _costs(table: Table, shares: Floats, done: npt.NDArray[Any]) -> dict[str, Any]:
+    """Learn planning figures from the lines, as plain JSON values."""
+    weeks = calendar.days(time(table, "requested_at"), time(table, "sold_at")) / 7
+    learned = economics.learn(
+        Past(shares, done, objects(table, "grade"), objects(table, "family"), np.maximum(weeks, 0.0))
+    )
+    return {
+        "shares": {name: list(by_grade) for name, by_grade in learned.shares.items()},
+        "decay_per_week": dict(learned.decay_per_week),
+    }
 
 
 def _columns(table: Table, attributes: Mapping[str, str]) -> tuple[Column, ...]:

@@ -9,17 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from features.columns import computed, table_of
 from features.returns import EXPONENTS, Disposition, RegulatoryClass, ReturnLine
 from features.table import Table, number, objects
-from models import economics, fraud
+from models import alternatives, economics, fraud
 from models.economics import DISPOSITIONS, Outcome
-from models.recovery import value_of
 from serving.runtime import Champions
-
-Floats = npt.NDArray[np.float64]
 
 # Not choices of triage: holds, denials, moves between sites, and what was never there.
 NOT_PROPOSED: Final = frozenset(
@@ -91,9 +87,10 @@ def look(line: ReturnLine, history: Mapping[str, float], champions: Champions) -
     likely, probabilities, chosen = _disposition(table, champions)
     score, band, reasons = _fraud(table, champions)
     minutes = _minutes(table, champions)
-    outcome = _outcome(table, champions)
+    outcome = alternatives.weigh(table, condition=champions.condition, recovery=champions.recovery)
     best = float(np.nanmax(outcome.mean[0]))
-    hourly = economics.cost_of_delay(np.array([best]), objects(table, "family"))
+    costs = alternatives.costs_of(champions.recovery)
+    hourly = economics.cost_of_delay(np.array([best]), objects(table, "family"), costs)
     expected_minutes = np.array([minutes[0] if minutes else MINUTES_UNKNOWN])
     return Insight(
         likely=likely,
@@ -147,25 +144,6 @@ def _minutes(table: Table, champions: Champions) -> tuple[float, float] | None:
         return None
     said = champions.workload.predict(table)
     return float(said.p50[0]), float(said.p90[0])
-
-
-def _outcome(table: Table, champions: Champions) -> Outcome:
-    """Expected net recovery of every disposition: learned where it can be, a prior by grade where not."""
-    gross = economics.gross(_condition(table, champions), value_of(table))
-    if champions.recovery is not None:
-        said = champions.recovery.predict(table)
-        learned = (np.where(said.supported, part, np.nan) for part in (said.mean, said.p10, said.p90))
-        gross = economics.learned_or(gross, Outcome(said.dispositions, *learned))
-    return economics.net(gross, number(table, "weight_kg"))
-
-
-def _condition(table: Table, champions: Champions) -> Floats:
-    graded = objects(table, "grade")[0] is not None
-    if graded or champions.condition is None:
-        return economics.certain(objects(table, "grade"))
-    said = champions.condition.predict(table)
-    by_grade = dict(zip(said.classes, said.probabilities[0], strict=True))
-    return np.array([[by_grade.get(grade, 0.0) for grade in economics.GRADES]])
 
 
 def _outlay(table: Table) -> float:

@@ -1,5 +1,7 @@
 """Economics: what alternatives are worth, what waiting costs, what comes first."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from features.returns import Disposition
 from models import economics
-from models.economics import DISPOSITIONS, GRADES, Costs, Outcome
+from models.economics import DISPOSITIONS, GRADES, Costs, Outcome, Past
 
 SHARES = st.lists(st.floats(0.01, 1), min_size=6, max_size=6)
 
@@ -94,3 +96,49 @@ def test_what_is_worth_nothing_costs_nothing_to_keep_waiting():
 
 def test_fraud_costs_its_probability_times_the_credit():
     assert economics.fraud_loss(np.array([0.25]), np.array([400.0]))[0] == 100.0
+
+
+def past(rng: np.random.Generator, n: int = 6000, weekly: float = 0.03) -> Past:
+    """Lines of one family: sealed ones restocked at nine tenths, others sold open at half, both melting."""
+    sealed, weeks = rng.random(n) < 0.5, rng.uniform(0, 12, n)
+    share = np.where(sealed, 0.9, 0.5) * (1 - weekly) ** weeks * rng.lognormal(0, 0.1, n)
+    return Past(
+        share,
+        np.where(sealed, "RESTOCK", "OPEN_BOX_RESALE").astype(object),
+        np.where(sealed, "NEW_SEALED", "B").astype(object),
+        np.full(n, "electronics", object),
+        weeks,
+    )
+
+
+def test_shares_and_loss_of_value_are_learned_from_what_lines_brought(rng):
+    learned = economics.learn(past(rng))
+    assert learned.decay_per_week["electronics"] == pytest.approx(0.03, abs=0.002)
+    assert learned.shares["RESTOCK"][0] == pytest.approx(0.9, abs=0.02)
+    assert learned.shares["OPEN_BOX_RESALE"][GRADES.index("B")] == pytest.approx(0.5, abs=0.02)
+
+
+def test_what_was_never_done_at_a_grade_is_worth_nothing_there_and_what_was_never_done_keeps_its_default(rng):
+    learned = economics.learn(past(rng))
+    assert learned.shares["RESTOCK"][GRADES.index("B")] == 0.0
+    assert learned.shares["REFURBISH"] == Costs().shares["REFURBISH"]
+    assert learned.decay_per_week["power_tools"] == Costs().decay_per_week["power_tools"]
+
+
+def test_a_handful_of_lines_teaches_nothing(rng):
+    assert economics.learn(past(rng, n=30)) == Costs()
+
+
+@given(st.integers(0, 2**31), st.integers(1, 3000))
+def test_what_is_learned_is_a_share_and_a_loss_that_can_be(seed, rows):
+    learned = economics.learn(past(np.random.default_rng(seed), n=rows))
+    assert all(0 <= rate < 1 for rate in learned.decay_per_week.values())
+    assert all(share >= 0 for shares in learned.shares.values() for share in shares)
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 8)), min_size=1, max_size=6))
+def test_no_other_order_waits_more_cheaply_than_the_c_mu_rule(jobs):
+    cost, minutes = (np.array(column) for column in zip(*jobs, strict=True))
+    ruled = economics.delay(cost, minutes, np.argsort(-economics.priority(cost, minutes), kind="stable"))
+    others = (economics.delay(cost, minutes, np.array(order)) for order in permutations(range(len(jobs))))
+    assert all(ruled <= other + 1e-6 for other in others)
