@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from training.simulator.behaviour import ABUSE, FRAUD_FOUND, GRADES, TYPES, grade_law
-from training.simulator.catalogue import Array
+from training.simulator.catalogue import Array, family_figure
 from training.simulator.lines import World, policy_inputs
 from training.simulator.outcomes import (
     DISPOSITIONS,
@@ -46,7 +46,10 @@ def truth(world: World) -> pd.DataFrame:
     DataFrame
         p_<grade> (given an inspection), p_<disposition>, given_grade_p_<disposition> (the grade known),
         p_fraud, minutes_p50/p90, recovered_mean/p10/p50/p90 (given the disposition), propensity,
-        p_type_<type>, and the hidden latent_type and latent_cause.
+        p_type_<type>, and the hidden latent_type and latent_cause. What every alternative would recover:
+        expected_<disposition> at the request, given_grade_expected_<disposition> once inspected, both NaN
+        where it may not be chosen, and value_<disposition> of what is really there, zero where its grade
+        forbids it; weekly_loss is the share of its value that waiting a week costs.
     """
     returned, claims, outcomes = world.returned, world.claims, world.outcomes
     joint = posterior(world)
@@ -68,6 +71,8 @@ def truth(world: World) -> pd.DataFrame:
     chosen = full * decided[np.arange(value.size), :, outcomes.disposition]
     chosen = chosen / chosen.sum(axis=1, keepdims=True)
     columns |= _recovered(chosen, outcomes.disposition, value * claims.quantity)
+    columns |= _alternatives(grade, outcomes.grade, decided > 0, value * claims.quantity)
+    columns["weekly_loss"] = family_figure("weekly_loss")[family]
     columns["propensity"] = outcomes.propensity
     columns |= {f"p_type_{name}": joint[:, z].sum(axis=1) for z, name in enumerate(TYPES)}
     columns["latent_type"] = world.customers.kind[returned.customer]
@@ -102,6 +107,29 @@ def _recovered(grade: Array, disposition: Array, value: Array) -> dict[str, Arra
         )
         result[f"recovered_p{round(100 * q)}"] = np.where(beyond > 0, quantile, 0.0)
     return result
+
+
+def _alternatives(chances: Array, found: Array, allowed: Array, value: Array) -> dict[str, Array]:
+    """What each disposition would recover: expected at the request, once graded, and of what is there.
+
+    Parameters
+    ----------
+    chances : ndarray of shape (n, grades)
+    found : ndarray of shape (n,)
+        Index of the grade; UNGRADED where nobody looked.
+    allowed : ndarray of shape (n, grades + UNGRADED, dispositions), bool
+    """
+    every = np.arange(UNGRADED + 1)
+    columns = {}
+    for d, name in enumerate(DISPOSITIONS):
+        nothing, median = recovery_scale(np.full(1, d)[:, None], every[None], value[:, None])
+        mean = np.where(allowed[:, :, d], (1 - nothing) * median * np.exp(RECOVERY_SIGMA**2 / 2), 0.0)
+        there, may = mean[np.arange(value.size), found], allowed[np.arange(value.size), found, d]
+        ever = allowed[:, :UNGRADED, d].any(axis=1)
+        columns[f"expected_{name}"] = np.where(ever, (chances * mean[:, :UNGRADED]).sum(axis=1), np.nan)
+        columns[f"given_grade_expected_{name}"] = np.where(may, there, np.nan)
+        columns[f"value_{name}"] = there
+    return columns
 
 
 def _mixture_quantile(weights: Array, logs: Array, *, q: Array, sigma: float) -> Array:
