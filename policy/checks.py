@@ -29,6 +29,7 @@ _PYTHON: Final[dict[str, type]] = {"int": int, "double": float, "bool": bool, "s
 
 
 # Limits that are read by name where no rule speaks: timers, approvals, sampling, budgets, retention.
+REVIEW_BUDGET: Final = "fraud_reviews_per_day"
 ASKED_FOR: Final = {
     "approve_days": "operations",
     "inspect_days": "operations",
@@ -39,7 +40,7 @@ ASKED_FOR: Final = {
     "approval_above": "finance",
     "under_limit_band": "finance",
     "fraud_review_cost": "finance",
-    "fraud_reviews_per_day": "finance",
+    REVIEW_BUDGET: "finance",
     "retention_years": "finance",
 }
 
@@ -107,6 +108,8 @@ def _limit_problems(source: Source, written: FileShape, seen: dict[str, str]) ->
             yield source.problem(path, f"the limit '{name}' needs 'unit' and 'means'; add them.")
         if limit.default_for is not None and _KINDS.get(limit.default_for) != "int":
             yield source.problem(path, f"'{limit.default_for}' is no whole-number fact; name one.")
+        if name == REVIEW_BUDGET and limit.budget_of is None:
+            yield source.problem(path, f"'{name}' is somebody's budget; add 'budget_of' and the role.")
 
 
 def _ladder_problems(sources: Mapping[str, Source], shapes: Mapping[str, FileShape]) -> Iterator[Problem]:

@@ -175,6 +175,7 @@ def _limit(name: str, written: LimitShape, owner: str) -> Limit:
         written.tighter,
         written.values,
         written.default_for,
+        written.budget_of,
     )
 
 

@@ -113,6 +113,8 @@ class Limit:
         The key ``""`` stands for every currency.
     default_for : str or None
         The fact that takes this value where neither contract nor reference data say otherwise.
+    budget_of : str or None
+        The role whose reviews of a site and day it counts.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Limit:
     tighter: str
     values: Mapping[str, int]
     default_for: str | None = None
+    budget_of: str | None = None
 
     def at(self, currency: str) -> int | None:
         """The value for `currency`; None where the policy sets none."""
@@ -165,6 +168,11 @@ class Rulebook:
     def limit(self, name: str, *, currency: str = "") -> int | None:
         """One limit by name, in minor units of `currency` where it is money."""
         return self.limits[name].at(currency)
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """Reviews a day by the role that does them, where there is a budget."""
+        return {limit.budget_of: limit.at("") or 0 for limit in self.limits.values() if limit.budget_of}
 
     def defaults(self, currency: str) -> dict[str, FactValue]:
         """Facts that take the policy's value where nothing better is known of them."""

@@ -87,6 +87,7 @@ class LimitShape(Shape):
     value: _Whole | None = None
     per_currency: dict[_Currency, _Whole] | None = None
     default_for: str | None = None
+    budget_of: _Role | None = None
 
     @model_validator(mode="after")
     def _one_value(self) -> LimitShape:

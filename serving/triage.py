@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import rfc8785
 
@@ -27,7 +27,7 @@ from policy.approvals import State
 from policy.guardrails import judge
 from policy.rulebook import Rulebook
 from policy.verdict import Proposal, Status, Verdict
-from serving.case import quality
+from serving.case import budgeting, quality
 from serving.case.answer import Case, compose, inputs_of
 from serving.case.approving import calendar_of
 from serving.case.comparing import summary
@@ -35,8 +35,6 @@ from serving.case.facts import MasterData, from_ledger, from_master_data, from_r
 from serving.case.insight import features_digest, look
 from serving.runtime import SERVICE_ACTOR, Runtime
 from serving.stamps import iso, new_id
-
-FRAUD_REVIEW_RULE: Final = "FIN-11"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,8 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
     line, insight, now = asked.line, case.insight, runtime.now()
     superseded = _superseded(tx, asked)
     book = runtime.policies.at(line.site)
-    facts = _facts(tx, asked, case, book, now)
+    desk = budgeting.desk_of(tx, line.site, line.credit_requested.currency, now=now)
+    facts = _facts(tx, asked, case, book, desk)
     proposal = Proposal(line.stage, facts, line.credit_requested, insight.candidates)
     verdict = judge(runtime.policies, proposal, site=line.site)
     identity = new_id("rec")
@@ -121,6 +120,7 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
     tx.add_recommendation(recommendation)
     if lot["drawn"]:
         quality.draw(tx, recommendation, permille=lot["permille"], actor=SERVICE_ACTOR)
+    budgeting.note(tx, desk, book, proposal, asked=(role for ask in asks for role in ask.roles))
     for ask in asks:
         tx.add_approval(_approval(ask, line, digest, now, asked.actor))
     _announce(tx, asked, body, now)
@@ -155,11 +155,8 @@ def _related(superseded: Recommendation | None) -> tuple[str, ...]:
     return tuple(sorted({*superseded.related, superseded.requested_by, superseded.actor}))
 
 
-def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, now: datetime) -> dict[str, Any]:
+def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, desk: budgeting.Desk) -> dict[str, Any]:
     line, insight = asked.line, case.insight
-    reviews = tx.approvals_asked(
-        FRAUD_REVIEW_RULE, site=line.site, since=now.replace(hour=0, minute=0, second=0)
-    )
     past = tx.policy_facts(_line(line), as_of=line.requested_at)
     learned = {
         "models.degraded": insight.degraded,
@@ -175,7 +172,8 @@ def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, now: datet
     return {
         **from_request(line),
         **from_master_data(case.master_data, line, book),
-        **from_ledger(past, line, book, reviews=reviews, now=now),
+        **from_ledger(past, line, book),
+        **budgeting.facts(tx, desk, book),
         **{name: value for name, value in learned.items() if value is not None},
     }
 

@@ -20,7 +20,6 @@ from features.returns import (
     ReturnLine,
 )
 from ledger.history import PolicyFacts
-from policy.budget import elapsed, review_threshold
 from policy.language import FactValue
 from policy.rulebook import Rulebook
 
@@ -92,13 +91,9 @@ def _compliance(line: ReturnLine) -> dict[str, FactValue | None]:
     }
 
 
-def from_ledger(
-    past: PolicyFacts, line: ReturnLine, book: Rulebook, *, reviews: int, now: datetime
-) -> dict[str, FactValue]:
-    """The facts that earlier returns hold; `reviews` were asked of fraud reviewers at this site today."""
+def from_ledger(past: PolicyFacts, line: ReturnLine, book: Rulebook) -> dict[str, FactValue]:
+    """The facts that earlier returns hold."""
     currency = line.credit_requested.currency
-    cost = book.limit("fraud_review_cost", currency=currency)
-    budget = book.limit("fraud_reviews_per_day") or 0
     amounts = (*past.requests_30d, line.credit_requested.minor)
     known: dict[str, FactValue | None] = {
         "line.already_returned": past.already_returned,
@@ -106,16 +101,8 @@ def from_ledger(
         "customer.credits_30d": past.credits_30d,
         "customer.requests_under_limit_30d": just_under_a_limit(amounts, book, currency),
         "customer.kept_this_year": past.kept_this_year_minor,
-        "fraud.reviews_left": max(budget - reviews, 0),
-        "fraud.review_threshold": _threshold(cost, budget, reviews, now),
     }
     return _present(known)
-
-
-def _threshold(cost: int | None, budget: int, used: int, now: datetime) -> int | None:
-    if cost is None:  # no price of a review in this currency: a person decides
-        return None
-    return review_threshold(cost, budget=budget, used=used, elapsed=elapsed(now))
 
 
 def just_under_a_limit(amounts: Iterable[int], book: Rulebook, currency: str) -> int:
