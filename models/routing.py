@@ -22,6 +22,9 @@ Mask = npt.NDArray[np.bool_]
 NOWHERE: Final = -1
 # Costlier than any route, so that a line stays unassigned only where nothing is free.
 UNASSIGNED_PENALTY: Final = 10.0
+# Share by which a plan may fall short of the best one, to the solver. Its rewards are padded so that every line
+# that can be sent is; of what the lines bring this is a larger share, and the limit is one in a thousand.
+GAP: Final = 0.0001
 TIME_LIMIT: Final = 30.0  # seconds; the best plan found by then is still within capacity
 
 
@@ -42,6 +45,8 @@ class Site:
         Free units.
     freight_per_kg : float
         Currency a kg from another region; within the region freight is already paid.
+    price : float
+        What the last batch would have paid for one more unit here, in major units: its shadow price.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Site:
     capacity: float
     freight_per_kg: float = 1.2
     hazmat: bool = False
+    price: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,13 @@ class Plan:
         Position of the site, or -1 where no permitted site has room.
     prices : ndarray of shape (sites,)
         Shadow prices in major units a unit of capacity.
+    gap : float
+        By what share of what it brings the best plan could at most be better.
     """
 
     site: npt.NDArray[np.int64]
     prices: Floats
+    gap: float = 0.0
 
 
 def gains(lines: Lines, sites: tuple[Site, ...]) -> Floats:
@@ -119,18 +128,20 @@ def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
         integrality=np.ones(count * places),
         bounds=Bounds(0, upper),
         constraints=LinearConstraint(rules, ub=limits),
-        options={"time_limit": TIME_LIMIT},
+        options={"time_limit": TIME_LIMIT, "mip_rel_gap": GAP},
     )
     if solved.x is None:
         raise RoutingError(f"no plan for {count} lines and {places} sites: {solved.message}")
     relaxed = linprog(-reward, A_ub=rules, b_ub=limits, bounds=np.column_stack([np.zeros_like(upper), upper]))
     taken = solved.x.reshape(count, places).round().astype(bool)
     site = np.where(taken.any(axis=1), taken.argmax(axis=1), NOWHERE)
-    return Plan(site, -np.asarray(relaxed.ineqlin.marginals)[count:])
+    worth = float((gain * taken).sum())
+    gap = float(solved.fun - solved.mip_dual_bound) / max(abs(worth), 1.0)
+    return Plan(site, -np.asarray(relaxed.ineqlin.marginals)[count:], max(gap, 0.0))
 
 
-def choose(line: Lines, sites: tuple[Site, ...], *, prices: Floats) -> int:
-    """Send one return where it recovers most after paying the price of the place it takes.
+def choose(line: Lines, sites: tuple[Site, ...]) -> int:
+    """Send one return where it recovers most after paying the price of the place that it takes.
 
     Returns
     -------
@@ -139,5 +150,6 @@ def choose(line: Lines, sites: tuple[Site, ...], *, prices: Floats) -> int:
     """
     free = np.array([site.capacity for site in sites]) >= line.units[0]
     possible = permitted(line, sites)[0] & free
+    prices = np.array([site.price for site in sites])
     worth = np.where(possible, gains(line, sites)[0] - prices * line.units[0], -np.inf)
     return int(worth.argmax()) if possible.any() else NOWHERE

@@ -163,7 +163,7 @@ def _routing(line: ReturnLine, insight: Insight, sites: tuple[routing.Site, ...]
         np.array([line.region], object),
         np.array([bool(line.item.regulatory_classes & HAZARDOUS)]),
     )
-    place = routing.choose(one, sites, prices=np.zeros(len(sites)))
+    place = routing.choose(one, sites)
     if place == routing.NOWHERE:
         return {"site": line.site, "reason": "No permitted site has room; the site of the request keeps it."}
     return {"site": sites[place].name, "reason": "Highest recovery net of freight among sites with room."}
