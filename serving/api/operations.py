@@ -16,15 +16,18 @@ from pydantic import Field
 
 from features.events import EventType
 from ledger.outbox import Endpoint
+from ledger.recommendations import Recommendation
 from ledger.store import Transaction
+from policy.rulebook import Rulebook
 from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Instant, Text, Wire
 from serving.auth import Caller
+from serving.case import quality
 from serving.case.approving import calendar_of
 from serving.errors import ProblemError
-from serving.operations import agreement, metrics
+from serving.operations import agreement, metrics, yields
 from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1", tags=["operations"])
@@ -59,6 +62,7 @@ def operations(
         records = _records(tx, since, until, site)
         closed = calendar_of(tx, site).closed if site else frozenset()
         people = _people(tx, since, until, site, metrics.Calendar(closed))
+        people |= _yields(tx, since, until, site, records, book)
     limits = (metrics.APPROVAL_LIMIT, *(limit for _, _, limit in metrics.QUEUES.values()))
     sla = {name: days for name in limits if (days := book.limit(name)) is not None}
     found = metrics.operations(records, now=until, calendar=metrics.Calendar(closed), sla=sla) | people
@@ -98,6 +102,29 @@ def _people(
     return {
         "approvals": agreement.votes_by_role(ballots, calendar=calendar),
         "outcomes": agreement.outcomes_by_role(told, roles=roles, calendar=calendar),
+    }
+
+
+def _yields(  # the window, the site and what was read of them already
+    tx: Transaction,
+    since: datetime,
+    until: datetime,
+    site: str | None,
+    records: metrics.Records,
+    book: Rulebook,
+) -> dict[str, Any]:
+    """What returns brought, what people got through, and how often cleared returns were wrong."""
+    outcomes = [told.outcome for told in tx.told(since, until, site=site)]
+    about: dict[str, Recommendation] = {}
+    for start in range(0, len(outcomes), PAGE):
+        about |= tx.recommendations_of([one.recommendation_id for one in outcomes[start : start + PAGE]])
+    ended = [yields.ended(one, about[one.recommendation_id]) for one in outcomes]
+    asked = tx.reviews_by_day(since.date(), until.date(), site=site)
+    return {
+        "inventory_recovery_value": yields.inventory_recovery(ended, records.events),
+        "inspection_productivity": yields.inspection_productivity(records.events),
+        "review_load": yields.review_load(asked, budgets=book.budgets, recommended=len(records.recommended)),
+        "quality_review": quality.error_rate(tx.draws_between(since, until, site=site)),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from features.returns import Disposition
@@ -29,10 +29,14 @@ class ReviewRequest(Wire):
 
 
 @router.get("", summary="Cleared returns to decide again, without the answer")
-def reviews(doors: Doors, caller: Reviewer) -> dict[str, Any]:
-    """The oldest open reviews at the caller's sites, and how many were answered and agreed."""
+def reviews(
+    doors: Doors,
+    caller: Reviewer,
+    after: Annotated[str | None, Query(max_length=60, description="`next` of the page before")] = None,
+) -> dict[str, Any]:
+    """A page of the open reviews at the caller's sites, oldest first; `next` where more are open."""
     with doors.ledger.read() as tx:
-        return quality.listed(tx, caller)
+        return quality.listed(tx, caller, after=after)
 
 
 @router.post("/{recommendation_id}", status_code=201, summary="Answer a blind review")

@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import math
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Final
 
 from features.returns import Disposition, Money
 from ledger.chain import ConflictError, NotInLedgerError
 from ledger.recommendations import Recommendation
-from ledger.reference import Reference
+from ledger.reviews.quality import Draw
 from ledger.store import Transaction
 from serving.auth import Caller
 from serving.errors import ProblemError
@@ -53,31 +55,30 @@ def is_drawn(recommendation_id: str, *, key: bytes, permille: int) -> bool:
 def draw(tx: Transaction, recommendation: Recommendation, *, permille: int, actor: str) -> None:
     """Put a recommendation on the reviewers' list."""
     body = {"site": recommendation.site, "permille": permille}
-    tx.put_reference(REGISTER, recommendation.id, body=body, actor=actor, at=recommendation.created_at)
+    at = recommendation.created_at
+    tx.put_reference(REGISTER, recommendation.id, body=body, actor=actor, at=at)
+    tx.add_draw(Draw(recommendation.id, recommendation.site, at, permille, agrees=None))
 
 
-def listed(tx: Transaction, caller: Caller) -> dict[str, Any]:
-    """The open reviews in the caller's sight, oldest first, without the answer; and how many agreed."""
-    seen = [one for one in tx.references(REGISTER) if caller.sees(one.body["site"])]
-    waiting = sorted((one for one in seen if _is_open(one)), key=lambda one: one.at)
-    known = tx.recommendations_of([one.id for one in waiting[:PAGE]])
-    answered = [one.body for one in seen if not _is_open(one)]
+def listed(tx: Transaction, caller: Caller, *, after: str | None = None) -> dict[str, Any]:
+    """A page of the open reviews in the caller's sight, oldest first, without the answer.
+
+    `next` is the id to go on after where more are open.
+    """
+    page = tx.open_draws(sites=sorted(caller.sites), after=after, limit=PAGE + 1)
+    known = tx.recommendations_of([one.recommendation_id for one in page[:PAGE]])
+    items = [_blind(known[one.recommendation_id], one) for one in page[:PAGE]]
+    return {"items": items, "next": items[-1]["recommendation_id"] if len(page) > PAGE else None}
+
+
+def _blind(recommendation: Recommendation, review: Draw) -> dict[str, Any]:
     return {
-        "items": [_blind(known[one.id], one) for one in waiting[:PAGE]],
-        "open": len(waiting),
-        "answered": len(answered),
-        "agreed": sum(body["agrees"] for body in answered),
-    }
-
-
-def _blind(recommendation: Recommendation, review: Reference) -> dict[str, Any]:
-    return {
-        "recommendation_id": review.id,
+        "recommendation_id": recommendation.id,
         "return_line_id": recommendation.return_line_id,
         "stage": recommendation.stage,
         "site": recommendation.site,
         "drawn_at": iso(review.at),
-        "propensity": review.body["permille"] / 1000,
+        "propensity": review.permille / 1000,
         "request": dict(recommendation.request),
     }
 
@@ -98,23 +99,26 @@ def answer(
     NotInLedgerError, ConflictError, ProblemError
         404 where it was not drawn, 409 where it was answered, 403 for someone who is part of the case.
     """
-    review = tx.reference(REGISTER, recommendation.id)
+    review = tx.draw(recommendation.id)
     if review is None:
         raise NotInLedgerError("this recommendation was not drawn for review.")
-    if not _is_open(review):
+    if not review.is_open:
         raise ConflictError("this review has been answered.")
     if caller.actor in involved(recommendation):
         raise ProblemError(403, "own_case", "Nobody reviews a case that they had a part in.")
     disposition, credit = decided
+    agrees = _agrees(recommendation.body, disposition, credit)
     body = {
-        **review.body,
+        "site": review.site,
+        "permille": review.permille,
         "disposition": disposition.value,
         "credit": {"amount": credit.text, "currency": credit.currency},
         "comment": comment,
-        "agrees": _agrees(recommendation.body, disposition, credit),
+        "agrees": agrees,
     }
     tx.put_reference(REGISTER, recommendation.id, body=body, actor=caller.actor, at=at)
-    return {"recommendation_id": recommendation.id, "agrees": body["agrees"], "at": iso(at)}
+    tx.close_draw(recommendation.id, agrees=agrees)
+    return {"recommendation_id": recommendation.id, "agrees": agrees, "at": iso(at)}
 
 
 def _agrees(body: Mapping[str, Any], disposition: Disposition, credit: Money) -> bool:
@@ -141,12 +145,41 @@ def check_blind(tx: Transaction, caller: Caller, recommendations: Iterable[Recom
     if caller.role != REVIEWER:
         return
     for one in recommendations:
-        review = tx.reference(REGISTER, one.id)
-        if review is not None and _is_open(review):
+        review = tx.draw(one.id)
+        if review is not None and review.is_open:
             raise ProblemError(
                 403, "blind_review", "This one is yours to review blind; answer it at /v1/quality-reviews."
             )
 
 
-def _is_open(review: Reference) -> bool:
-    return "agrees" not in review.body
+def error_rate(draws: Sequence[Draw]) -> dict[str, Any]:
+    """How many of the cleared returns reviewers would have decided otherwise, estimated from the draws.
+
+    Each answer counts for the returns that it stands for: one over the chance with which it was drawn
+    (Hajek's ratio). The 95 % interval is Wilson's, of as many answers as equal weights would need to tell
+    as much (Kish); with one chance for all of them that is the number of answers.
+    """
+    answered = [one for one in draws if one.agrees is not None]
+    weights = [1000 / one.permille for one in answered]
+    whole, squares = sum(weights), sum(weight * weight for weight in weights)
+    wrong = sum(weight for one, weight in zip(answered, weights, strict=True) if not one.agrees)
+    rate = wrong / whole if answered else None
+    lo, hi = (None, None) if rate is None else wilson(rate, whole * whole / squares)
+    return {
+        "unit": "cleared returns",
+        "drawn": len(draws),
+        "answered": len(answered),
+        "disagreed": sum(not one.agrees for one in answered),
+        "cleared_estimate": round(sum(1000 / one.permille for one in draws), 1),
+        "error_rate": rate,
+        "lo": lo,
+        "hi": hi,
+    }
+
+
+def wilson(rate: float, answers: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share that was found among so many answers."""
+    z = NormalDist().inv_cdf(0.975)
+    middle = (rate + z * z / (2 * answers)) / (1 + z * z / answers)
+    half = z / (1 + z * z / answers) * math.sqrt(rate * (1 - rate) / answers + (z / (2 * answers)) ** 2)
+    return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from serving.case.quality import is_drawn, secret_of
+from ledger.reviews.quality import Draw
+from serving.case.quality import error_rate, is_drawn, secret_of, wilson
 from tests.factories import a_line
+from tests.serving.conftest import NOON
 
 ALWAYS, NEVER = 1000, 0
+WHOLE_DAY = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"}
 REVIEWER = {"role": "quality_assurance", "subject": "emp:qa"}
 
 
@@ -19,6 +22,10 @@ def _drawing(service, permille):
     base = replace(policies.base, limits={**policies.base.limits, limit.name: limit})
     app.state.runtime = replace(app.state.runtime, policies=replace(policies, base=base, sites={}))
     return service
+
+
+def _listed(service, **query):
+    return service.call("GET", "/v1/quality-reviews", params=query, **REVIEWER).json()
 
 
 def _answer(service, recommendation, **changes):
@@ -54,8 +61,8 @@ def test_a_drawn_return_is_listed_without_the_answer_and_the_requester_learns_no
     with service.ledger.read() as tx:
         assert tx.recommendation(body["id"]).facts["quality"] == {"permille": ALWAYS, "drawn": True}
     assert "quality" not in body
-    listed = service.call("GET", "/v1/quality-reviews", **REVIEWER).json()
-    assert listed["open"] == 1
+    listed = _listed(service)
+    assert (len(listed["items"]), listed["next"]) == (1, None)
     item = listed["items"][0]
     assert (item["recommendation_id"], item["propensity"]) == (body["id"], 1.0)
     assert item["request"]["credit_requested"] == {"amount": "119.00", "currency": "USD"}
@@ -65,7 +72,7 @@ def test_a_drawn_return_is_listed_without_the_answer_and_the_requester_learns_no
 def test_what_is_not_cleared_or_not_drawn_is_not_listed(service):
     _drawing(service, ALWAYS).recommend(a_line(item__regulatory_classes=["UNCLASSIFIED"]))
     _drawing(service, NEVER).recommend(a_line(return_line_id="RMA-2/1", sale__order_number="SO-8"))
-    assert service.call("GET", "/v1/quality-reviews", **REVIEWER).json()["open"] == 0
+    assert _listed(service)["items"] == []
 
 
 def test_the_reviewer_sees_the_answer_only_after_having_given_one(service):
@@ -86,8 +93,47 @@ def test_agreement_is_counted(service):
         same = {"disposition": body["disposition"]["recommended"], "credit": body["credit"]["recommended"]}
         said = _answer(service, body["id"], **(same if number else {})).json()
         assert said["agrees"] is bool(number)
-    listed = service.call("GET", "/v1/quality-reviews", **REVIEWER).json()
-    assert (listed["open"], listed["answered"], listed["agreed"]) == (0, 2, 1)
+    assert _listed(service)["items"] == []
+    found = service.call("GET", "/v1/metrics/operations", params=WHOLE_DAY, role="auditor").json()
+    rate = found["metrics"]["quality_review"]
+    assert (rate["drawn"], rate["answered"], rate["disagreed"], rate["error_rate"]) == (2, 2, 1, 0.5)
+
+
+def test_a_page_ends_where_the_next_begins(service, monkeypatch):
+    monkeypatch.setattr("serving.case.quality.PAGE", 2)
+    _drawing(service, ALWAYS)
+    drawn = [
+        service.recommend(a_line(return_line_id=f"A/{n}", sale__order_number=f"SO-{n}")).json()["id"]
+        for n in range(5)
+    ]
+    _answer(service, drawn[1])
+    first = _listed(service)
+    second = _listed(service, after=first["next"])
+    ids = [[item["recommendation_id"] for item in page["items"]] for page in (first, second)]
+    assert ids == [[drawn[0], drawn[2]], [drawn[3], drawn[4]]]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "answers", "interval"),
+    [(0, 10, (0.0, 0.2775)), (1, 10, (0.0179, 0.4042)), (50, 100, (0.4038, 0.5962))],  # published tables
+)
+def test_the_interval_is_wilsons(wrong, answers, interval):
+    assert wilson(wrong / answers, answers) == pytest.approx(interval, abs=5e-5)
+
+
+def test_a_review_counts_for_the_returns_that_it_stands_for():
+    """Nine of ten agree among those drawn always, none of two among those drawn one time in a hundred."""
+    often = [Draw(f"a{n}", "DAL1", NOON, 1000, agrees=n > 0) for n in range(10)]
+    seldom = [Draw(f"b{n}", "DAL1", NOON, 10, agrees=False) for n in range(2)]
+    found = error_rate([*often, *seldom, Draw("c", "DAL1", NOON, 500, agrees=None)])
+    assert found["error_rate"] == pytest.approx((1 + 200) / (10 + 200))
+    assert (found["drawn"], found["answered"], found["cleared_estimate"]) == (13, 12, 212.0)
+    assert found["lo"] < 0.5 < found["error_rate"] < found["hi"] <= 1  # two answers carry nearly all of it
+
+
+def test_without_an_answer_there_is_no_rate():
+    assert error_rate([])["error_rate"] is None
 
 
 def test_a_review_is_answered_once(service):
@@ -109,7 +155,7 @@ def test_nobody_reviews_their_own_case(service):
 def test_another_sites_reviews_stay_out_of_sight(service):
     body = _drawing(service, ALWAYS).recommend(a_line()).json()
     elsewhere = {"role": "quality_assurance", "subject": "emp:qb", "sites": ("RNO1",)}
-    assert service.call("GET", "/v1/quality-reviews", **elsewhere).json()["open"] == 0
+    assert service.call("GET", "/v1/quality-reviews", **elsewhere).json()["items"] == []
     decided = {"disposition": "DESTROY", "credit": {"amount": "1.00", "currency": "USD"}}
     path = f"/v1/quality-reviews/{body['id']}"
     assert service.call("POST", path, json=decided, **elsewhere).json()["code"] == "other_site"
