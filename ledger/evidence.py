@@ -12,10 +12,11 @@ from sqlalchemy import Select, select
 from features.events import Event, EventType
 from features.returns import Money
 from ledger.chain import NotInLedgerError
-from ledger.history import Histories
 from ledger.personal import opened, with_personal
 from ledger.schema import lines, recommendations
 from ledger.schema.registers import corrections, documents, events, outcomes
+from ledger.waits import Waits
+from policy.timing.stages import MILESTONES
 
 FRAUD_VERDICTS: Final = {EventType.FRAUD_CONFIRMED: True, EventType.FRAUD_CLEARED: False}
 
@@ -71,7 +72,7 @@ class Correction:
     at: datetime
 
 
-class Evidence(Histories):
+class Evidence(Waits):
     """The part of a transaction that writes and reads evidence."""
 
     def add_event(self, event: Event, *, actor: str) -> bool:
@@ -90,6 +91,7 @@ class Evidence(Histories):
             seen.add((event.source, event.id))
             if new[-1]:
                 self._add(event, actor)
+        self._bring_up_to_date({event.subject for event in batch if event.type in MILESTONES})
         return tuple(new)
 
     def _seen(self, batch: Sequence[Event]) -> set[tuple[str, str]]:
@@ -151,6 +153,7 @@ class Evidence(Histories):
             id=outcome.id,
             disposition=str(outcome.disposition),
         )
+        self._bring_up_to_date({outcome.return_line_id})
         if outcome.fraud_confirmed is not None:
             self.add_fraud_label(
                 outcome.return_line_id,

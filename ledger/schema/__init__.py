@@ -39,7 +39,7 @@ from ledger.schema.columns import (
     texts,
 )
 
-REVISION: Final = "0005"  # the migration that this code needs
+REVISION: Final = "0007"  # the migration that this code needs
 
 # The chain -------------------------------------------------------------------------------------------
 
@@ -241,6 +241,7 @@ votes = history(
     refers("approval_id", "approvals.id"),
     *texts("voter", "role", "vote", "comment"),
     UniqueConstraint("approval_id", "voter"),
+    Index(None, "at"),
 )
 delegations = history(
     "delegations",
@@ -258,9 +259,11 @@ approval_state = Table(
     *texts("status", "site"),
     *bodies("roles"),
     moment("expires_at", nullable=True),
+    moment("look_at", nullable=True),  # when whoever keeps the time wants to see it next
     Index(None, "status", "seq"),
     Index(None, "status", "site", "seq"),
     Index(None, "status", "expires_at"),
+    Index(None, "status", "look_at"),
 )
 # The inbox: one row per approval and role, so that a page of a million is one range of one index.
 approval_roles = Table(
@@ -272,6 +275,20 @@ approval_roles = Table(
     *texts("status", "site"),
     Index(None, "role", "status", "seq"),
     Index(None, "role", "status", "site", "seq"),
+)
+
+# Time ------------------------------------------------------------------------------------------------
+
+# Where each line waits by its events, how many steps were told of it, and when to look at it next (OPS-08).
+waits = Table(
+    "waits",
+    metadata,
+    key("return_line_id"),
+    *texts("stage"),
+    moment("since"),
+    *counts("steps"),
+    moment("look_at", nullable=True),
+    Index(None, "look_at"),
 )
 
 PROTECTED: Final = tuple(

@@ -65,6 +65,7 @@ outcomes = history(
     flag("fraud_confirmed", nullable=True),
     *maybe_texts("reason_code"),
     Index(None, "return_line_id"),
+    Index(None, "at"),
 )
 documents = history(
     "documents",

@@ -1,7 +1,7 @@
 """Who may decide what policy does not clear, what a vote does, and who is told when nobody votes."""
 
 from policy.approvals.cases import Approval, Choice, Delegation, Part, Vote, Voter, same_person
-from policy.approvals.escalation import LAST_TOLD, Step, escalation
+from policy.approvals.escalation import Step, escalation
 from policy.approvals.reasons import (
     OverrideReason,
     ReasonError,
@@ -26,7 +26,6 @@ from policy.approvals.voting import ADMINISTRATOR, check_recall, check_vote, may
 
 __all__ = [
     "ADMINISTRATOR",
-    "LAST_TOLD",
     "MOVES",
     "AlreadyVotedError",
     "Approval",

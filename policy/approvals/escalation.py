@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from policy.timing.stages import LAST_TOLD
 from policy.verdict import Requirement
-
-LAST_TOLD: Final = "service_manager"  # OPS-08: the owner of the stage is told, then the service manager
 
 
 @dataclass(frozen=True, slots=True)

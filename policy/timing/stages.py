@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from features.events import EventType
-from policy.approvals.escalation import LAST_TOLD
+
+LAST_TOLD: Final = "service_manager"  # the owner of the stage is told, then the service manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,13 @@ STAGES: Final[Mapping[str, Timed]] = {
 MILESTONES: Final = GIVEN_UP.union(*({stage.begins} | stage.ends for stage in STAGES.values()))
 
 
-def waiting(happened: Mapping[EventType, datetime]) -> tuple[str, datetime] | None:
-    """The stage in which a line waits and since when, from when each thing first happened."""
-    if not GIVEN_UP.isdisjoint(happened):
+def waiting(happened: Mapping[EventType, datetime], *, told: bool = False) -> tuple[str, datetime] | None:
+    """The stage in which a line waits and since when, from when each thing first happened.
+
+    An outcome that was `told` says that the line was disposed of, not when: it ends the stages up to that
+    and begins none, because it is told when the goods are sold, often long after the credit.
+    """
+    if not GIVEN_UP.isdisjoint(happened) or (told and EventType.DISPOSITION_EXECUTED not in happened):
         return None
     return next(
         (

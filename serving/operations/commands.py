@@ -25,7 +25,7 @@ from serving.operations.timekeeping import keep_time
 from serving.settings import Settings
 from serving.stamps import utc_now
 
-ROUND = timedelta(seconds=30)  # how often the relay looks at the time of approvals
+ROUND = timedelta(seconds=30)  # how often the relay looks at the time
 
 
 def check_policy(folder: Annotated[Path | None, typer.Argument(help="Policy folder.")] = None) -> None:
@@ -69,7 +69,7 @@ def parse_documents(
 
 
 def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.")] = False) -> None:
-    """Keep the time of approvals and deliver outgoing events by webhook until stopped."""
+    """Keep the time of approvals and stages, and deliver outgoing events by webhook until stopped."""
     settings = Settings()
     ledger, policies = open_ledger(settings), PolicySet.load(settings.policy_dir)
     next_round = utc_now()
@@ -81,6 +81,7 @@ def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.
             tried = relay_once(ledger, client)
             if once:
                 print(f"{kept.expired} expired, {kept.escalated} escalated, {kept.reminded} reminders")
+                print(f"{kept.late} steps told of late stages")
                 print(f"{tried} deliveries tried")
                 return
             if not tried:

@@ -14,10 +14,12 @@ from ledger.recommendations import LINE_FIELDS
 from ledger.schema import lines, recommendation_state, recommendations, standing
 from ledger.schema.registers import documents, events, reference
 from ledger.store import Ledger
+from ledger.waits import Wait
 from tests.ledger.records import NOON, a_recommendation, after
 
 FIRST_RELEASE = "0004"
 NOTE = "call me after six"
+WAITS = Wait("RMA-0/1", "inspect", NOON, 0, "DAL1", "cleared", 11900)
 
 
 class FirstRelease(Chained):
@@ -85,6 +87,7 @@ def test_data_and_chain_of_the_first_release_stay_intact(old: Ledger, tmp_path: 
         assert tx.document("doc_1").body == {"note": NOTE, "score": 0.5}
         assert tx.events("RMA-0/1")[0].data == {"note": NOTE}
         assert tx.reference("contracts", "C-old-0").body == tx.reference("sites", "DAL1").body == {"a": 1}
+        assert tx.waits_to_look_at(after(days=1)) == (WAITS,)
         asked: dict[str, Any] = {"sku": None, "supplier_id": None, "site": None}
         assert tx.history(customer_id="C-old-0", **asked, as_of=after(days=1))["customer_count_30d"] == 2
     assert old.verify().valid

@@ -1,0 +1,27 @@
+"""Approvals: asked for with a recommendation, voted on, closed; the inbox of those who may vote."""
+
+from ledger.approvals.deciding import Approvals
+from ledger.approvals.records import (
+    ESCALATED,
+    PENDING,
+    REMINDED,
+    VOIDED,
+    Approval,
+    ApprovalChange,
+    Ballot,
+    Delegation,
+    Vote,
+)
+
+__all__ = [
+    "ESCALATED",
+    "PENDING",
+    "REMINDED",
+    "VOIDED",
+    "Approval",
+    "ApprovalChange",
+    "Approvals",
+    "Ballot",
+    "Delegation",
+    "Vote",
+]
