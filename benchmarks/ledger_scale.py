@@ -81,9 +81,7 @@ def run(mode: Mode) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     with databases() as made:
         for kind in KINDS:
-            large, small = Ledger(made.new(kind)), Ledger(made.new(kind))
-            fill(large, RETURNS[mode])
-            fill(small, SMALL)
+            large, small = (filled(made.new(kind), returns) for returns in (RETURNS[mode], SMALL))
             figures |= {f"{kind}_{name}": one for name, one in compared(large, small, TURNS[mode]).items()}
             large.close()
             small.close()
@@ -136,6 +134,14 @@ def case(tx: Transaction, name: str, customer: str, sku: str) -> None:
     tx.enqueue(Message(f"msg-{name}", "recommendation.issued", line.return_line_id, {}, NOON, one.actor))
 
 
+def filled(url: str, returns: int) -> Ledger:
+    """A ledger with so many returns, opened afresh: what made the filling quick is gone."""
+    ledger = Ledger(url)
+    fill(ledger, returns)
+    ledger.close()
+    return Ledger(url)
+
+
 def fill(ledger: Ledger, returns: int) -> None:
     """Write one case, then copy its rows until there are as many returns as asked for."""
     with ledger.write() as tx:
@@ -146,21 +152,28 @@ def fill(ledger: Ledger, returns: int) -> None:
         with ledger._begin(exclusive=True) as connection:  # noqa: SLF001
             copy(connection, first, min(first + PART, returns), step)
     with ledger._begin(exclusive=True) as connection:  # noqa: SLF001
+        freely(connection)
         end = {"seq": returns * step, "hash": f"end-{returns}"}
         connection.execute(text("UPDATE chain_head SET seq = :seq, hash = :hash"), end)
         connection.execute(text("ANALYZE"))
 
 
+def freely(connection: Connection) -> None:
+    """Lift for this transaction the limits of a service, which millions of rows would break."""
+    limits = {
+        "postgresql": ("SET LOCAL statement_timeout = 0", "SET LOCAL session_replication_role = replica"),
+        "sqlite": ("PRAGMA cache_size = -1000000", "PRAGMA defer_foreign_keys = ON"),
+    }
+    for statement in limits[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
+
 def copy(connection: Connection, first: int, end: int, step: int) -> None:
     """Copy the first case's rows once for every number from `first` up to `end`."""
-    postgresql = connection.dialect.name == "postgresql"
-    freely = ["SET LOCAL statement_timeout = 0", "SET LOCAL session_replication_role = replica"]
-    large = ["PRAGMA cache_size = -1000000", "PRAGMA defer_foreign_keys = ON"]
-    for statement in freely if postgresql else large:
-        connection.exec_driver_sql(statement)
+    freely(connection)
     counted = f"SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {end - 1}"
     numbers = f"WITH RECURSIVE numbers(n) AS ({counted})"
-    dialect = POSTGRESQL if postgresql else SQLITE
+    dialect = POSTGRESQL if connection.dialect.name == "postgresql" else SQLITE
     for table, seed in SEEDS.items():
         names = [column.name for column in table.c]
         values = ", ".join(value_of(table, name, dialect) for name in names)
