@@ -1,109 +1,148 @@
-"""What the ledger loses, doubles or misses when writers are killed or crowd, or a dump is tampered with."""
+"""What is lost, doubled or missed when the service is killed, writers crowd or a dump is tampered with.
+
+The service is the one that users start, with all its models, and is spoken to over HTTP. The services on both
+databases are killed side by side, for most of the time they are starting.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import multiprocessing
 import random
-import subprocess
-import sys
+import shutil
 import tempfile
-import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sqlalchemy import Column, select
+import httpx
 
-from benchmarks.ledger_databases import KINDS, Databases, databases
+from benchmarks.champions import keep_champions
+from benchmarks.ledger_clients import PATIENCE, Clients, Told, headers, judged
+from benchmarks.ledger_databases import KINDS, databases
 from benchmarks.report import Figure, Mode
-from benchmarks.running import ROOT
+from benchmarks.running import Running, environment, free_port, recoup, start
 from ledger.audit import verify_dump
-from ledger.chain import ConflictError
-from ledger.outbox import Remembered
-from ledger.schema import recommendations, votes
-from ledger.store import Ledger, Transaction
-from tests.ledger.records import NOON, a_recommendation
+from ledger.store import Ledger
+from tests.factories import a_line
+from tests.ledger.records import NOON
 from tests.ledger.tampering import small_dump, tamperings
 
 KILLS: dict[Mode, int] = {"quick": 3, "normal": 25, "full": 200}
 PER_WRITER: dict[Mode, int] = {"quick": 50, "normal": 1000, "full": 1000}
-KILLS_A_DATABASE = 25  # each kill is followed by a verification of all there is
-WRITERS, TRIES, AT_ONCE = 16, 1000, 50
+WRITERS, TRIES = 16, 1000
+ROLES = ("orchestrator", "supervisor", "auditor")
 
 
 def run(mode: Mode) -> dict[str, Figure]:
     """Kill, crowd, duplicate on both databases; tamper with a dump."""
-    figures: dict[str, Figure] = {}
-    with databases() as made:
+    with databases() as made, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        champions = Path(folder) / "champions"
+        keep_champions(champions)
+        services = [Service(champions, Path(folder) / kind, made.new(kind)) for kind in KINDS]
+        with ThreadPoolExecutor(len(KINDS)) as pool:
+            proofs = list(pool.map(lambda service: proven(service, KILLS[mode]), services))
+        figures = {
+            f"{kind}_{name}": figure
+            for kind, found in zip(KINDS, proofs, strict=True)
+            for name, figure in found.items()
+        }
         for kind in KINDS:
-            found = killed(made, kind, KILLS[mode])
-            figures |= {f"{kind}_{name}": figure for name, figure in found.items()}
             figures[f"{kind}_chain_gaps"] = crowded(made.new(kind), PER_WRITER[mode])
-            figures[f"{kind}_credits_of_one_key"] = duplicated(made.new(kind))
     return figures | tampered()
 
 
-def killed(made: Databases, kind: str, kills: int) -> dict[str, Figure]:
-    """Kill a process of four writing threads at a moment drawn at random, again and again."""
-    moments, sums = random.Random(7), Counter[str]()
-    for kill in range(kills):
-        if kill % KILLS_A_DATABASE == 0:
-            url = made.new(kind)
-        lines = written_until_killed(url, f"k{kill}", seconds=moments.uniform(0.05, 0.6))
-        sums += judged(url, lines)
-    zero = {
-        name: Figure(sums[name], "records", target="== 0") for name in ("lost", "doubled", "half_written")
+class Service:
+    """A service with a home, a port and a database that outlive each of its processes."""
+
+    def __init__(self, champions: Path, home: Path, database: str) -> None:
+        shutil.copytree(champions / "bentoml", home / "bentoml")
+        self.home, self.database, self.port = home, database, free_port()
+
+    def start(self) -> Running:
+        """Start it as users do; nothing that is measured here is about its deadline."""
+        env = environment(self.home) | {
+            "RECOUP_DATABASE_URL": self.database,
+            "RECOUP_DEADLINE_SECONDS": f"{PATIENCE:.0f}",
+        }
+        return start(recoup(self.port), self.port, env=env, log=self.home / "service.log")
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys that the first start made."""
+        return {role: (self.home / "keys" / role).read_text().strip() for role in ROLES}
+
+
+def proven(service: Service, kills: int) -> dict[str, Figure]:
+    """Kill the service again and again, then ask what is left for one credit a thousand times."""
+    running = service.start()
+    try:
+        moments, told, sums, unsaid = random.Random(7), Told(), Counter[str](), 0
+        for kill in range(kills):
+            killed(running, service, told, name=f"k{kill}", seconds=moments.uniform(0.05, 1.0))
+            running = service.start()
+            told.ask_again(running.url)
+            # The worst of all judgements: each is about everything that was said so far.
+            sums |= judged(told, service.database)
+            unsaid += not says_valid(running, service)
+        statuses = asyncio.run(asked_at_once(running.url, service.keys["orchestrator"]))
+        given = credits_given(running, service)
+    finally:
+        running.kill()
+    if strange := {status: n for status, n in statuses.items() if status not in {200, 201, 409}}:
+        print(f"one key was answered {json.dumps(strange)}")
+    return {
+        "kills": Figure(kills, "times"),
+        "acknowledged": Figure(sums["acknowledged"], "records", target=f">= {kills}"),
+        "asked_again": Figure(told.again, "records", target=">= 1"),
+        **{
+            name: Figure(sums[name], "records", target="== 0") for name in ("lost", "doubled", "half_written")
+        },
+        "broken_chains": Figure(sums["broken"] + unsaid, "times", target="== 0"),
+        "credits_of_one_key": Figure(given, f"of {statuses.total()}", target="== 1"),
+        "other_answers": Figure(sum(strange.values()), f"of {statuses.total()}", target="== 0"),
     }
-    broken = Figure(sums["broken"], "chains", target="== 0")
-    told = Figure(sums["acknowledged"], "records", target=f">= {kills}")
-    return {"kills": Figure(kills, "times"), "acknowledged": told, **zero, "broken_chains": broken}
 
 
-def written_until_killed(url: str, name: str, *, seconds: float) -> list[list[str]]:
-    """Start a writer, let it write for `seconds`, kill it with SIGKILL; what it said."""
-    words = [sys.executable, "-m", "benchmarks.ledger_writer", url, name]
-    writer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None
-    said: list[str] = [writer.stdout.readline()]
-    # The timer starts with the first word, not with the interpreter.
-    timer = threading.Timer(seconds, writer.kill)
-    timer.start()
-    said += writer.stdout.readlines()
-    writer.wait()
-    # A last line without its end was cut by the kill.
-    return [line.split() for line in said if line.endswith("\n")]
+def killed(running: Running, service: Service, told: Told, *, name: str, seconds: float) -> None:
+    """Kill the service and its workers with SIGKILL, `seconds` after clients have their first answers."""
+    with Clients(running.url, service.keys, told, name=name) as clients:
+        assert clients.heard.wait(PATIENCE)
+        time.sleep(seconds)
+        running.kill()
 
 
-def judged(url: str, lines: list[list[str]]) -> Counter[str]:
-    """Compare what a killed writer said with what the ledger holds; send what is in doubt again."""
-    said = {
-        word: {name for other, name in lines if other == word} for word in ("try", "recommended", "voted")
-    }
-    ledger = Ledger(url, lock_seconds=60)
-    for name in said["try"] - said["recommended"]:
-        try:
-            with ledger.write() as tx:
-                tx.add_recommendation(a_recommendation(name))
-        except ConflictError:
-            pass  # it had been committed after all
-    with ledger.read() as tx:
-        given = Counter(column(tx, recommendations.c.return_line_id))
-        cast = Counter(name.removeprefix("vote:") for name in column(tx, votes.c.id))
-        unapproved = sum(not tx.approvals_of(f"rec:{name}") for name in said["recommended"])
-    valid = ledger.verify().valid
-    ledger.close()
-    return Counter(
-        lost=len(said["try"] - given.keys()) + len(said["voted"] - cast.keys()),
-        doubled=sum(n > 1 for n in given.values()) + sum(n > 1 for n in cast.values()),
-        half_written=unapproved,
-        broken=int(not valid),
-        acknowledged=len(said["recommended"]) + len(said["voted"]),
+def says_valid(running: Running, service: Service) -> bool:
+    """Whether the service itself finds its chain whole."""
+    asking = headers(service.keys["auditor"], "none")
+    found = httpx.get(f"{running.url}/v1/audit/verify", headers=asking, timeout=PATIENCE)
+    return found.json()["valid"] is True
+
+
+async def asked_at_once(url: str, token: str) -> Counter[int]:
+    """Ask for one credit a thousand times at once, under two idempotency keys; how often which status."""
+    line = a_line(return_line_id="one/1", sale__order_number="one")
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE, limits=limits) as client:
+        asked = [
+            client.post("/v1/recommendations", json=line, headers=headers(token, f"key-{number % 2}"))
+            for number in range(TRIES)
+        ]
+        return Counter([answer.status_code for answer in await asyncio.gather(*asked)])
+
+
+def credits_given(running: Running, service: Service) -> int:
+    """How many recommendations the line has that was asked for at once."""
+    asking = headers(service.keys["auditor"], "none")
+    found = httpx.get(
+        f"{running.url}/v1/recommendations",
+        params={"return_line_id": "one/1"},
+        headers=asking,
+        timeout=PATIENCE,
     )
-
-
-def column(tx: Transaction, wanted: Column[str]) -> list[str]:
-    """One column of a table, read past the ledger's own doors: doubles would hide behind them."""
-    return list(tx._connection.execute(select(wanted)).scalars())  # noqa: SLF001
+    return len(found.json()["items"])
 
 
 def write_many(url: str, writer: int, records: int) -> None:
@@ -128,28 +167,6 @@ def crowded(url: str, records: int) -> Figure:
     ledger.close()
     expected = WRITERS * records
     return Figure(expected - found.entries if found.valid else expected, f"of {expected}", target="== 0")
-
-
-def duplicated(url: str) -> Figure:
-    """Ask for one credit a thousand times at once, under two idempotency keys; how many were given."""
-    ledger = Ledger(url, lock_seconds=600, pool_size=AT_ONCE)
-
-    def ask(number: int) -> None:
-        key = f"key-{number % 2}"
-        try:
-            with ledger.write() as tx:
-                if tx.remembered("service:x", key) is None:
-                    tx.add_recommendation(a_recommendation())
-                    tx.remember("service:x", key, Remembered("sha256:p", 201, {}, {}), at=NOON)
-        except ConflictError:
-            pass  # the other key was first
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(ask, range(TRIES)))
-    with ledger.read() as tx:
-        given = len(column(tx, recommendations.c.id))
-    ledger.close()
-    return Figure(given, f"of {TRIES}", target="== 1")
 
 
 def tampered() -> dict[str, Figure]:

@@ -26,11 +26,13 @@ ACTOR: Final = re.compile(r"[a-z][a-z0-9_]*:\S{1,200}")
 
 
 class LedgerUnavailableError(RecoupError):
-    """The database is gone, locked past its deadline or full; nothing was written."""
+    """The database is gone, locked past its deadline or full; nothing is half written."""
 
     status = 503
     code = "ledger_unavailable"
-    hint = "Nothing was written: send the same request again, with the same idempotency key."
+    hint = (
+        "Send the same request again with the same idempotency key: it counts once, whatever became of this."
+    )
     retry_after = 2  # seconds
 
 

@@ -6,20 +6,26 @@ cannot change before it commits: no credit is given twice, no chain forks, no tw
 
 from __future__ import annotations
 
+import math
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from psycopg.abc import RV, PQGen
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text, update
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     DataError,
+    DisconnectionError,
     IntegrityError,
     InterfaceError,
     ProgrammingError,
@@ -35,12 +41,13 @@ from ledger.checkpoints import Checkpoint
 from ledger.evidence import Evidence
 from ledger.forecasts import Forecasts
 from ledger.outbox import Outbox, Queue
-from ledger.schema import REVISION
+from ledger.schema import REVISION, chain_head
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 7310293  # any number that no one else on the database server uses
-CONNECT_SECONDS: Final = 3
-LEAST_STATEMENT_SECONDS: Final = 1.0
+CONNECT_SECONDS: Final = 2  # the least that the driver takes
+LEAST_SECONDS: Final = 1.0  # any server may think for so long
+CONNECTIONS: Final = 15
 ERASABLE: Final = ("personal", "subjects", "answers")
 
 
@@ -59,17 +66,21 @@ class Ledger:
         How long a caller waits, half for a connection and half for a writer's turn, before it is given up
         with `LedgerUnavailableError`; a statement of a slow server takes no longer either.
     pool_size : int
-        Connections kept open.
+        Connections kept open, of `CONNECTIONS` at most.
     """
 
     def __init__(self, url: str, *, lock_seconds: float = 5.0, pool_size: int = 5) -> None:
         self._engine = _engine(url, lock_seconds=lock_seconds, pool_size=pool_size)
+        self._lock_seconds = lock_seconds
+        self._failed_at = -math.inf  # by the monotonic clock
 
     def migrate(self, *, to: str = "head") -> None:
         """Bring the database's schema to the version of this code; safe to run from several replicas."""
-        with _refusals(), self._begin(exclusive=True) as connection:
+        if self._engine.dialect.name == "sqlite":
+            with suppress(OSError):  # connecting says it better
+                Path(self._engine.url.database or "").touch()
+        with _refusals(), self._begin(exclusive=True, long=True) as connection:
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -77,13 +88,16 @@ class Ledger:
             command.upgrade(config, to)
 
     def ping(self) -> None:
-        """Return if the database answers and has this code's schema.
+        """Return if the database answers, has this code's schema and takes what is written.
 
         Raises
         ------
         LedgerUnavailableError
-            Otherwise, saying which.
+            Otherwise, saying which; also for a while after a write has failed, for a full disk takes what
+            still fits.
         """
+        if time.monotonic() - self._failed_at < self._lock_seconds:
+            raise LedgerUnavailableError("the ledger's database refused a write a moment ago.")
         try:
             with _refusals(), self._begin() as connection:
                 found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -91,6 +105,8 @@ class Ledger:
             found = None
         if found != REVISION:
             raise LedgerUnavailableError("the ledger's schema is not of this version; run recoup migrate.")
+        with _refusals(), self._begin(exclusive=True) as connection:
+            connection.execute(update(chain_head).values(seq=chain_head.c.seq))
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,10 +129,14 @@ class Ledger:
         ConflictError
             If what was written contradicts what is there.
         """
-        with _refusals(), self._begin(exclusive=True) as connection:
-            transaction = Transaction(connection, locked_head(connection))
-            yield transaction
-            transaction.flush()
+        try:
+            with _refusals(), self._begin(exclusive=True) as connection:
+                transaction = Transaction(connection, locked_head(connection))
+                yield transaction
+                transaction.flush()
+        except LedgerUnavailableError:
+            self._failed_at = time.monotonic()
+            raise
 
     @contextmanager
     def queue(self) -> Iterator[Queue]:
@@ -144,6 +164,7 @@ class Ledger:
             # Neither database does this inside a transaction, so past SQLAlchemy's own.
             driver: Any = connection.connection.driver_connection
             if self._engine.dialect.name == "postgresql":
+                driver.patience = None
                 driver.autocommit = True
             for step in steps:
                 driver.execute(step)
@@ -157,13 +178,11 @@ class Ledger:
     @contextmanager
     def _read_long(self) -> Iterator[Transaction]:
         """Read for as long as it takes: nobody waits for an audit's answer at the other end of a request."""
-        with _refusals(), self._begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
+        with _refusals(), self._begin(long=True) as connection:
             yield Transaction(connection, None)
 
     @contextmanager
-    def _begin(self, *, exclusive: bool = False) -> Iterator[Connection]:
+    def _begin(self, *, exclusive: bool = False, long: bool = False) -> Iterator[Connection]:
         options: dict[str, Any] = {"exclusive": exclusive}
         if self._engine.dialect.name == "postgresql":
             options |= {
@@ -171,6 +190,10 @@ class Ledger:
                 "postgresql_readonly": not exclusive,
             }
         with self._engine.connect() as connection, connection.execution_options(**options).begin():
+            if long and connection.dialect.name == "postgresql":
+                driver: Any = connection.connection.driver_connection
+                driver.patience = None
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
             yield connection
 
 
@@ -215,12 +238,31 @@ def _engine(url: str, *, lock_seconds: float, pool_size: int) -> Engine:
 def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
     if url.database in {None, "", ":memory:"}:
         raise BadInputError("the ledger needs a file: sqlite:///path/to/ledger.db.")
+    file = Path(url.database or "").absolute()
+
+    def connect() -> sqlite3.Connection:
+        # "rw": a file that is gone is not made anew, empty.
+        return sqlite3.connect(
+            f"{file.as_uri()}?mode=rw", uri=True, timeout=lock_seconds / 2, check_same_thread=False
+        )
+
     engine = create_engine(
-        url, pool_size=pool_size, pool_timeout=lock_seconds / 2, connect_args={"timeout": lock_seconds / 2}
+        url,
+        creator=connect,
+        pool_size=pool_size,
+        max_overflow=CONNECTIONS - pool_size,
+        pool_timeout=lock_seconds / 2,
     )
 
+    @event.listens_for(engine, "checkout")
+    def _check(_connection: object, record: Any, _proxy: object) -> None:
+        # SQLite would go on writing to a file that was moved away or replaced.
+        if record.info["file"] != _identity(file):
+            raise DisconnectionError("the ledger's file is not the one that was opened")
+
     @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
+    def _prepare(connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(file)
         connection.isolation_level = (
             None  # transactions begin where SQLAlchemy says, not where sqlite3 guesses
         )
@@ -245,18 +287,61 @@ def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
     return engine
 
 
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Which file lies there now, whatever it is called."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class _Patient(psycopg.Connection[Any]):
+    """A connection that closes itself on a server that says nothing: one that is stopped sends no error."""
+
+    patience: float | None = LEAST_SECONDS  # seconds; while in the pool, for the ping that wakes it
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for the server, for as long as `patience` lasts where the driver has no limit of its own."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.errors._WaitTimeout as silence:  # noqa: SLF001  # the driver's only word for it
+            self.close()
+            raise psycopg.OperationalError("timeout: the server says nothing") from silence
+
+
 def _postgresql(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
+    statement_seconds = max(lock_seconds / 2, LEAST_SECONDS)
     limits = {
         "lock_timeout": f"{lock_seconds * 500:.0f}",
-        "statement_timeout": f"{max(lock_seconds, LEAST_STATEMENT_SECONDS) * 1000:.0f}",
+        "statement_timeout": f"{statement_seconds * 1000:.0f}",
         "TimeZone": "UTC",
     }
     asked = str(url.query.get("options", ""))
     options = " ".join([asked, *(f"-c {name}={value}" for name, value in limits.items())])
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
+        max_overflow=CONNECTIONS - pool_size,
         pool_timeout=lock_seconds / 2,
         pool_pre_ping=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "options": options.strip()},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, arguments: Any, options: Any) -> _Patient:
+        return _Patient.connect(*arguments, **options)
+
+    @event.listens_for(engine, "checkout")
+    def _begin(connection: Any, _record: object, _proxy: object) -> None:
+        # The server's own limits come first: they say more.
+        connection.patience = statement_seconds * 1.2
+
+    @event.listens_for(engine, "checkin")
+    def _end(connection: Any, _record: object) -> None:
+        if connection is not None:
+            connection.patience = LEAST_SECONDS
+
+    return engine

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import secrets
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -13,7 +17,7 @@ import bentoml
 import structlog
 
 from features.returns import RecoupError
-from ledger.store import Ledger
+from ledger.store import CONNECTIONS, Ledger
 from models import condition, disposition, fraud, recovery, workload
 from policy.policies import PolicySet, files_of
 from policy.source import PolicyError
@@ -23,6 +27,8 @@ from serving.settings import Settings
 from serving.stamps import utc_now
 
 SERVICE_ACTOR: Final = "service:recoup"
+PLACES: Final = CONNECTIONS - 3  # some connections are left for whoever asks whether the service is ready
+PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 _LOADERS: Final[dict[str, Callable[[Path], Any]]] = {
     "condition": condition.load,
     "disposition": disposition.load,
@@ -75,6 +81,7 @@ class Runtime:
     now: Callable[[], datetime]
     shadow: Shadow | None = None
     quality_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PLACES))
 
 
 def load_champions() -> Champions:
@@ -112,6 +119,15 @@ def open_runtime(settings: Settings) -> Runtime:
     shadow = open_shadow(settings.shadow_policy_dir, ledger)
     key = quality.secret_of(settings.home)
     return Runtime(settings, ledger, policies, load_champions(), utc_now, shadow, key)
+
+
+def end_with_parent() -> None:
+    """Let Linux kill this process when the one that started it is gone, however that ended.
+
+    A worker that outlived its supervisor would keep the port and answer on.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def open_shadow(folder: Path | None, ledger: Ledger) -> Shadow | None:

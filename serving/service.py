@@ -6,14 +6,21 @@ import bentoml
 
 from ledger.chain import LedgerUnavailableError
 from serving.app import create_app
-from serving.runtime import open_runtime
+from serving.runtime import Runtime, end_with_parent, open_runtime
 from serving.settings import Settings
 from serving.telemetry import configure_logs
 
 # BentoML wants its service at module level: here alone an import reads the environment.
 _settings = Settings()
 configure_logs(_settings.log_level)
-application = create_app(_settings, open_runtime)
+
+
+def _open_worker(settings: Settings) -> Runtime:
+    end_with_parent()
+    return open_runtime(settings)
+
+
+application = create_app(_settings, _open_worker)
 
 
 @bentoml.service(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, StringConstraints
 
+from ledger.chain import LedgerUnavailableError
 from ledger.outbox import Remembered
 from ledger.store import Transaction
 from serving import auth
@@ -20,7 +22,7 @@ from serving.errors import ProblemError
 from serving.runtime import Runtime
 
 
-def runtime_of(request: Request) -> Runtime:
+async def runtime_of(request: Request) -> Runtime:
     """The open doors of this process."""
     runtime = request.app.state.runtime
     assert isinstance(runtime, Runtime)
@@ -30,7 +32,27 @@ def runtime_of(request: Request) -> Runtime:
 Doors = Annotated[Runtime, Depends(runtime_of)]
 
 
-def caller_of(doors: Doors, authorization: Annotated[str | None, Header()] = None) -> Caller:
+async def admitted(doors: Doors) -> AsyncIterator[None]:
+    """Hold a place at the ledger for the length of a call; 503 where none gets free in time.
+
+    Without it those at the end of a long queue would learn only after many deadlines that the ledger is gone.
+    """
+    try:
+        async with asyncio.timeout(doors.settings.deadline_seconds / 4):
+            await doors.places.acquire()
+    except TimeoutError:
+        raise LedgerUnavailableError("too many requests wait for the ledger.") from None
+    try:
+        yield
+    finally:
+        doors.places.release()
+
+
+def caller_of(
+    doors: Doors,
+    _place: Annotated[None, Depends(admitted)],
+    authorization: Annotated[str | None, Header()] = None,
+) -> Caller:
     """Who is calling, by the key in the Authorization header."""
     token = auth.bearer(authorization)
     with doors.ledger.read() as tx:
@@ -52,7 +74,7 @@ def permit(action: Action) -> Any:
     return Depends(permitted)
 
 
-def idempotency_key(
+async def idempotency_key(
     idempotency_key: Annotated[
         Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None,
         Header(description="A fresh value for each intent; the same value for a retry."),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,10 +23,11 @@ class Home:
     """A RECOUP_HOME of its own and the command `recoup` in it."""
 
     folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def env(self) -> dict[str, str]:
-        return environment(self.folder)
+        return environment(self.folder) | dict(self.settings)
 
     def recoup(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command of `recoup` in a folder that is not the checkout."""
