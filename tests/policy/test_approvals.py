@@ -53,11 +53,13 @@ from policy.verdict import Requirement
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)  # a Friday
 AUTHORITY = PolicySet.load(DEFAULT_RULES).base.authority
-LIMITS = {"supervisor": 250_000, "manager": 1_000_000, "controller": 5_000_000, "cfo": 10**15}
-ROLES = (*APPROVERS, "admin", "orchestrator", "planner", "data_scientist", "auditor")
-AMOUNTS = (1, 250_000, 250_001, 1_000_000, 1_000_001, 5_000_000, 5_000_001)
+LIMITS = {"supervisor": 250_000, "manager": 1_000_000, "controller": 5_000_000, "cfo": 10**15}  # cfo: none
+PROGRAMS = ("orchestrator", "planner", "data_scientist", "auditor", "admin")
+ROLES = (*APPROVERS, *PROGRAMS)
+EDGES = (50_000, 250_000, 1_000_000, 5_000_000)  # where a person is asked, and where a limit ends
+AMOUNTS = (0, 1, *(edge + step for edge in EDGES for step in (-1, 0, 1)), 10**12)
 RELATIONS = (None, *Part)
-ACTIONS = ("vote", "delegate", "recall")
+ACTIONS = ("approve", "reject", "delegate", "recall")
 
 
 def _requirement(role: str, amount: int) -> Requirement:
@@ -75,37 +77,79 @@ def _voter(role: str, actor: str = "emp:1") -> Voter:
     return Voter(actor, frozenset({role}))
 
 
-def _act(action: str, approval: Approval, voter: Voter, authority: Authority = AUTHORITY) -> None:
-    if action == "vote":
-        check_vote(approval, voter, authority=authority, now=NOW)
-    elif action == "delegate":
-        check_delegation(approval, voter, to="emp:2", authority=authority, now=NOW)
-    else:
-        check_recall(approval, voter, authority=authority, now=NOW)
-
-
-def _allowed(action: str, approval: Approval, voter: Voter) -> bool:
+def _act(
+    action: str, approval: Approval, voter: Voter, delegations: tuple[Delegation, ...] = ()
+) -> State | None:
+    """Where an action takes an approval; None where it is refused. A bulk vote is many such votes."""
     try:
-        _act(action, approval, voter)
-    except RecoupError:
-        return False
-    return True
+        if action == "delegate":
+            check_delegation(approval, voter, to="emp:3", authority=AUTHORITY, now=NOW)
+            return State.PENDING
+        if action == "recall":
+            check_recall(approval, voter, authority=AUTHORITY, now=NOW)
+            return State.RECALLED
+        right_to_vote(approval, voter, delegations=delegations, authority=AUTHORITY, now=NOW)
+    except NotAllowedError:
+        return None
+    return outcome(approval, [Vote(voter.actor, Choice(action))])
+
+
+def _has_right(role: str, asked: str, amount: int) -> bool:
+    """The oracle: by the ladder where money is asked about, by the one role where a subject is."""
+    if asked not in LIMITS:
+        return role == asked
+    ladder = list(LIMITS)
+    return role in LIMITS and ladder.index(role) >= ladder.index(asked) and amount <= LIMITS[role]
+
+
+REACHED = {
+    "approve": State.APPROVED,
+    "reject": State.REJECTED,
+    "delegate": State.PENDING,
+    "recall": State.RECALLED,
+}
 
 
 @pytest.mark.parametrize("asked", APPROVERS)
 def test_the_truth_table_of_role_action_amount_and_relation(asked: str) -> None:
     for role, action, amount, part in product(ROLES, ACTIONS, AMOUNTS, RELATIONS):
-        requirement = _requirement(asked, amount)
-        approval = _approval(requirement, {"emp:1": part} if part else {})
-        if asked in LIMITS:
-            ladder = list(LIMITS)
-            right = role in LIMITS and ladder.index(role) >= ladder.index(asked) and amount <= LIMITS[role]
-        else:
-            right = role == asked
-        expected = right and part is None
+        approval = _approval(_requirement(asked, amount), {"emp:1": part} if part else {})
+        able = part is None and _has_right(role, asked, amount)
         if action == "recall":
-            expected |= part in {Part.REQUESTED, Part.HOLDS_REQUESTING_KEY}
-        assert _allowed(action, approval, _voter(role)) is expected, (role, action, amount, part)
+            able |= part in {Part.REQUESTED, Part.HOLDS_REQUESTING_KEY}
+        reached = _act(action, approval, _voter(role))
+        assert reached is (REACHED[action] if able else None), (role, action, amount, part)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("own", [*PROGRAMS, "quality_assurance"])
+def test_the_truth_table_of_whoever_stands_in(own: str, action: str) -> None:
+    """The holder's role, amount and relation, and the delegate's relation: all of them bind the delegate."""
+    for held, amount, theirs, mine in product(APPROVERS, AMOUNTS, RELATIONS, RELATIONS):
+        parts = {"emp:2": theirs, "emp:1": mine}
+        involved = {actor: part for actor, part in parts.items() if part is not None}
+        approval = replace(
+            _approval(_requirement("supervisor", amount), involved), stake=Money(amount, "USD")
+        )
+        able = action in {"approve", "reject"} and _has_right(held, "supervisor", amount)
+        able &= theirs is None and mine is None and own != "admin"
+        if action == "recall":
+            able |= mine in {Part.REQUESTED, Part.HOLDS_REQUESTING_KEY}
+        reached = _act(action, approval, _voter(own), (_through(held),))
+        assert reached is (REACHED[action] if able else None), (held, amount, theirs, mine)
+
+
+def test_the_table_names_every_role_of_the_contract_and_every_limit_of_the_policy() -> None:
+    assert len(ROLES) == len(set(ROLES)) == 17
+    limits = {role: (given or {}).get("USD") for role, given in AUTHORITY.limits.items()}
+    assert limits == {role: None if role == "cfo" else limit for role, limit in LIMITS.items()}
+    assert all({limit - 1, limit, limit + 1} < set(AMOUNTS) for limit in limits.values() if limit)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_currency_without_limits_is_for_whoever_has_none(role: str) -> None:
+    approval = _approval(Requirement("X-01", ("supervisor",), 1, Money(1, "EUR"), ("manager", "cfo")))
+    assert may_vote(approval, _voter(role), authority=AUTHORITY, now=NOW) is (role == "cfo")
 
 
 @given(
@@ -129,6 +173,21 @@ def test_nobody_answers_for_more_than_the_highest_of_their_limits(roles: frozens
     highest = max((LIMITS[role] for role in roles if role in LIMITS), default=-1)
     able = amount <= highest and "admin" not in roles
     assert may_vote(approval, Voter("emp:1", roles), authority=AUTHORITY, now=NOW) is able
+
+
+@given(
+    roles=st.frozensets(st.sampled_from(ROLES)),
+    asked=st.sampled_from(APPROVERS),
+    amount=st.integers(0, 10**8),
+    more=st.integers(0, 10**8),
+)
+def test_more_money_never_lets_more_people_vote(
+    roles: frozenset[str], asked: str, amount: int, more: int
+) -> None:
+    smaller, larger = (_approval(_requirement(asked, minor)) for minor in (amount, amount + more))
+    voter = Voter("emp:1", roles)
+    if may_vote(larger, voter, authority=AUTHORITY, now=NOW):
+        assert may_vote(smaller, voter, authority=AUTHORITY, now=NOW)
 
 
 def test_a_limit_that_was_lowered_since_counts() -> None:
