@@ -28,8 +28,10 @@ class Assembled:
     language: Language
 
 
-def assemble(files: Mapping[str, str]) -> Assembled:
+def assemble(files: Mapping[str, str], *, was_in_force: bool = False) -> Assembled:
     """Check policy texts step by step; a step with problems is the last, and all its problems are told.
+
+    What was in force once was checked then: it is put together again as it is, whatever is checked since.
 
     Raises
     ------
@@ -43,23 +45,28 @@ def assemble(files: Mapping[str, str]) -> Assembled:
     )
     sources = {name: read(name, text) for name, text in sorted(files.items())}
     shapes = _shapes(sources)
-    _refuse(cross_problems(sources, shapes))
+    if not was_in_force:
+        _refuse(cross_problems(sources, shapes))
     language = Language(FACTS, limits={name for written in shapes.values() for name in written.limits})
     rules = _rules(sources, shapes, language)
     base = _base(shapes, rules)
     owned = {name: shapes[name] for name in shapes if name not in _BASE}
-    _refuse(
-        problem for name, written in owned.items() for problem in site_problems(sources[name], written, base)
-    )
-    sites = {PurePosixPath(name).stem: _site(owned[name], rules[name], base) for name in owned}
-    _refuse(
-        problem
-        for name, written in shapes.items()
-        for problem in (
-            *shadowed(name, sources, shapes),
-            *example_problems(sources[name], written, sites.get(written.owner, base), language),
+    if not was_in_force:
+        _refuse(
+            problem
+            for name, written in owned.items()
+            for problem in site_problems(sources[name], written, base)
         )
-    )
+    sites = {PurePosixPath(name).stem: _site(owned[name], rules[name], base) for name in owned}
+    if not was_in_force:
+        _refuse(
+            problem
+            for name, written in shapes.items()
+            for problem in (
+                *shadowed(name, sources, shapes),
+                *example_problems(sources[name], written, sites.get(written.owner, base), language),
+            )
+        )
     return Assembled({name: source.data for name, source in sources.items()}, base, sites, language)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import rfc8785
 
 from policy.language import Language
-from policy.loading import assemble
+from policy.loading import Assembled, assemble
 from policy.rulebook import Rule, Rulebook
 from policy.source import PolicyError, Problem
 
@@ -58,7 +58,21 @@ class PolicySet:
         PolicyError
             As for `load`.
         """
-        parts = assemble(files)
+        return cls._of(assemble(files))
+
+    @classmethod
+    def restore(cls, files: Mapping[str, str]) -> PolicySet:
+        """Put a set together that was in force once, for a replay: no check that came later refuses it.
+
+        Raises
+        ------
+        PolicyError
+            If its rules cannot be read any more.
+        """
+        return cls._of(assemble(files, was_in_force=True))
+
+    @classmethod
+    def _of(cls, parts: Assembled) -> PolicySet:
         digest = "sha256:" + hashlib.sha256(rfc8785.dumps(dict(parts.content))).hexdigest()
         return cls(digest, parts.content, parts.base, parts.sites, parts.language)
 

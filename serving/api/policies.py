@@ -15,6 +15,7 @@ from serving.access import Action
 from serving.api.dependencies import Doors, permit
 from serving.api.wire import Wire
 from serving.auth import Caller
+from serving.case.budgeting import Desks
 from serving.case.replaying import backtest
 from serving.case.shadow import SHOWN, tally
 from serving.errors import ProblemError
@@ -45,12 +46,13 @@ def policies(doors: Doors, caller: Reader) -> dict[str, Any]:
     with doors.ledger.read() as tx:
         recorded = tx.policies()
         shadowed = tx.latest_recommendations(limit=SHOWN) if doors.shadow else ()
+        desks = Desks(tx)
     active = doors.policies
     return {
         "digest": active.digest,
         "rules": [wire(rule) for rule in active.rules],
         "sites": sorted(active.sites),
-        "shadow": tally(shadowed, doors.shadow.policies.digest) if doors.shadow else None,
+        "shadow": tally(shadowed, doors.shadow.policies.digest, desks=desks) if doors.shadow else None,
         "recorded": [{"digest": one.digest, "at": iso(one.at), "actor": one.actor} for one in recorded],
     }
 

@@ -212,7 +212,7 @@ def judge_again(
         recorded = tx.policy(wanted)
     if recorded is None:
         raise ProblemError(404, "policy_unknown", "No policy set of that digest is recorded.")
-    policies = doors.policies if wanted == doors.policies.digest else PolicySet.parse(recorded.content)
+    policies = doors.policies if wanted == doors.policies.digest else PolicySet.restore(recorded.content)
     # Erased personal data leave no request behind.
     asked = RecommendationRequest.model_validate_json(json.dumps(found.request)) if found.request else None
     return replay(found, asked.line() if asked else None, policies=policies, runtime=doors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from ledger.store import Transaction
@@ -36,6 +36,22 @@ def desk_of(tx: Transaction, site: str, currency: str, *, now: datetime) -> Desk
     register = found.body if found else {}
     calendar = Calendar.of_site(register)
     return Desk(site, currency, business_day(now, zone=zone_of(register), calendar=calendar), calendar)
+
+
+class Desks:
+    """The business days of many cases, each site's master data read once."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._registers = {one.id: one.body for one in tx.references("sites")}
+        self._sites: dict[str, tuple[tzinfo, Calendar]] = {}
+
+    def of(self, site: str, at: datetime) -> tuple[str, str]:
+        """The site and its business day as text."""
+        if site not in self._sites:
+            register = self._registers.get(site, {})
+            self._sites[site] = (zone_of(register), Calendar.of_site(register))
+        zone, calendar = self._sites[site]
+        return site, business_day(at, zone=zone, calendar=calendar).date.isoformat()
 
 
 def facts(tx: Transaction, desk: Desk, book: Rulebook) -> dict[str, FactValue]:

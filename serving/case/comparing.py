@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from features.returns import Money
-from policy.verdict import Verdict
+from features.returns import Disposition, Money
+from policy.verdict import Fired, Verdict
 
 
 def summary(verdict: Verdict) -> dict[str, Any]:
@@ -19,6 +20,36 @@ def summary(verdict: Verdict) -> dict[str, Any]:
         "rules": sorted(fired.id for fired in verdict.fired),
         "approvals": sorted(f"{needed.rule}: {', '.join(needed.roles)}" for needed in verdict.approvals),
     }
+
+
+def spoken(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says of its verdict beyond the summary: rules by version, credit, what is forbidden."""
+    return {
+        "guardrails": {rule["id"]: rule for rule in body["guardrails"]},
+        "credit": {name: body["credit"][name] for name in ("ceiling", "recommended")},
+        "forbidden_by": {
+            one["disposition"]: one["forbidden_by"] for one in body["disposition"]["alternatives"]
+        },
+    }
+
+
+def said_again(verdict: Verdict, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a verdict, about the alternatives of the answer that was recorded."""
+    requested = body["credit"]["requested"]
+    ceiling = verdict.ceiling or Money.parse(requested["amount"], requested["currency"])
+    weighed = [Disposition(one["disposition"]) for one in body["disposition"]["alternatives"]]
+    return {
+        "guardrails": {fired.id: _rule(fired) for fired in verdict.fired},
+        "credit": {
+            "ceiling": {"amount": ceiling.text, "currency": ceiling.currency},
+            "recommended": {"amount": verdict.credit.text, "currency": verdict.credit.currency},
+        },
+        "forbidden_by": {what.value: list(verdict.forbidden.get(what, ())) for what in weighed},
+    }
+
+
+def _rule(fired: Fired) -> dict[str, Any]:
+    return {**asdict(fired), "effect": fired.effect.value}
 
 
 def differences(recorded: Any, replayed: Any) -> dict[str, dict[str, Any]]:
@@ -41,10 +72,18 @@ class Tally:
         self._transitions: dict[str, Counter[str]] = defaultdict(Counter)
         self._money: dict[str, Counter[str]] = defaultdict(Counter)
         self._reviews: dict[str, Counter[str]] = defaultdict(Counter)
+        self._daily: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
         self._changed = 0
 
-    def add(self, recorded: Mapping[str, Any], replayed: Mapping[str, Any], *, currency: str) -> None:
-        """Add one pair of verdicts as `summary` gives them."""
+    def add(
+        self,
+        recorded: Mapping[str, Any],
+        replayed: Mapping[str, Any],
+        *,
+        currency: str,
+        desk: tuple[str, str],
+    ) -> None:
+        """Add one pair of verdicts as `summary` gives them, at a desk: the site and its business day."""
         self._transitions[recorded["status"]][replayed["status"]] += 1
         changed = recorded != replayed
         self._changed += changed
@@ -55,6 +94,7 @@ class Tally:
         for side, verdict in (("recorded", recorded), ("replayed", replayed)):
             for role in _asked(verdict):
                 self._reviews[role][side] += 1
+                self._daily[role, *desk][side] += 1
 
     def wire(self) -> dict[str, Any]:
         """The sums as JSON: statuses from and to, decimal money by currency, approvals asked by role."""
@@ -67,6 +107,16 @@ class Tally:
                 role: {"recorded": counts["recorded"], "replayed": counts["replayed"]}
                 for role, counts in sorted(self._reviews.items())
             },
+            "reviews_by_day": [
+                {
+                    "role": role,
+                    "site": site,
+                    "day": day,
+                    "recorded": counts["recorded"],
+                    "replayed": counts["replayed"],
+                }
+                for (role, site, day), counts in sorted(self._daily.items())
+            ],
         }
 
 

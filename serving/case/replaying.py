@@ -15,7 +15,8 @@ from policy.guardrails import judge
 from policy.policies import PolicySet
 from policy.verdict import Proposal, Verdict
 from serving.case.answer import Case, compose
-from serving.case.comparing import Tally, differences, summary
+from serving.case.budgeting import Desks
+from serving.case.comparing import Tally, differences, said_again, spoken, summary
 from serving.case.facts import MasterData
 from serving.case.insight import features_digest, look
 from serving.runtime import Runtime
@@ -48,7 +49,9 @@ def replay(
     Without a `line` (its personal data were erased) there is nothing to predict from, and the answer says so.
     """
     verdict = judge(policies, proposal_of(recommendation), site=recommendation.site)
+    body = recommendation.body
     changed = differences(recommendation.facts["verdict"], summary(verdict))
+    changed |= differences(spoken(body), said_again(verdict, body))
     models = _models(recommendation, line, verdict, runtime)
     return {
         "id": recommendation.id,
@@ -122,14 +125,16 @@ def backtest(
     Returns
     -------
     dict
-        Transitions, money by currency, reviews by role, examples with ids, and `next` where more are left.
+        Transitions, money by currency, reviews by role and by site and business day, examples with ids, and
+        `next` where more are left.
     """
-    sums, last, seen = Tally(), after, 0
+    sums, desks, last, seen = Tally(), Desks(tx), after, 0
     examples: list[dict[str, Any]] = []
     for recommendation in _pages(tx, limit, after):
         recorded = recommendation.facts["verdict"]
         replayed = summary(judge(candidate, proposal_of(recommendation), site=recommendation.site))
-        sums.add(recorded, replayed, currency=recommendation.amount.currency)
+        desk = desks.of(recommendation.site, recommendation.created_at)
+        sums.add(recorded, replayed, currency=recommendation.amount.currency, desk=desk)
         if recorded != replayed and len(examples) < EXAMPLES:
             examples.append({"id": recommendation.id, "differences": differences(recorded, replayed)})
         last, seen = recommendation.id, seen + 1

@@ -10,6 +10,7 @@ from ledger.recommendations import Recommendation
 from policy.guardrails import judge
 from policy.policies import PolicySet
 from policy.verdict import Proposal
+from serving.case.budgeting import Desks
 from serving.case.comparing import Tally, summary
 
 PATIENCE: Final = 0.01  # seconds; a verdict takes a hundredth of it, and the answer waits for no more
@@ -56,7 +57,7 @@ def _verdict(policies: PolicySet, proposal: Proposal, site: str) -> dict[str, An
     return summary(judge(policies, proposal, site=site))
 
 
-def tally(recommendations: Iterable[Recommendation], digest: str) -> dict[str, Any]:
+def tally(recommendations: Iterable[Recommendation], digest: str, *, desks: Desks) -> dict[str, Any]:
     """Sum up what the candidate of `digest` said beside what was decided, and what it failed to say."""
     sums, failed = Tally(), 0
     for one in recommendations:
@@ -64,7 +65,8 @@ def tally(recommendations: Iterable[Recommendation], digest: str) -> dict[str, A
         if said.get("digest") != digest:
             continue
         if "verdict" in said:
-            sums.add(one.facts["verdict"], said["verdict"], currency=one.amount.currency)
+            desk = desks.of(one.site, one.created_at)
+            sums.add(one.facts["verdict"], said["verdict"], currency=one.amount.currency, desk=desk)
         else:
             failed += 1
     return {"digest": digest, **sums.wire(), "failed": failed}

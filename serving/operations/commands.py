@@ -21,6 +21,7 @@ from serving.operations.auditing import OPERATOR, open_ledger
 from serving.operations.issuing import issue
 from serving.operations.outcomes import export
 from serving.operations.relay import relay_once
+from serving.operations.reporting import page
 from serving.operations.timekeeping import keep_time
 from serving.settings import Settings
 from serving.stamps import utc_now
@@ -40,11 +41,15 @@ def check_policy(folder: Annotated[Path | None, typer.Argument(help="Policy fold
     print(f"{len(policies.rules)} rules, {len(policies.sites)} sites, every example holds: {policies.digest}")
 
 
-def backtest_policy(folder: Annotated[Path, typer.Argument(help="Candidate policy folder.")]) -> None:
+def backtest_policy(
+    folder: Annotated[Path, typer.Argument(help="Candidate policy folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with every day.")] = False,
+) -> None:
     """Judge the recorded facts by a candidate policy set and show what would change; nothing is written."""
     candidate = PolicySet.load(folder)
     with open_ledger(Settings()).read() as tx:
-        print(json.dumps(backtest(tx, candidate), indent=2))
+        said = backtest(tx, candidate)
+    print(json.dumps(said, indent=2) if as_json else page(said, candidate.base.budgets))
 
 
 def parse_documents(

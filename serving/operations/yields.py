@@ -160,7 +160,7 @@ def review_load(
 ) -> dict[str, Any]:
     """Approvals asked of each role: how many, the most at a site on a day, and the days over the budget.
 
-    `rows` say how many were asked of a role at a site on a business day; `a_line` is their share of the lines.
+    `rows` say how many were asked of a role at a site on a business day; `a_line` is their share.
     """
     by_role: defaultdict[str, list[int]] = defaultdict(list)
     for row in rows:

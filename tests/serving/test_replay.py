@@ -1,12 +1,16 @@
 """What was recommended can be made again, exactly, and whatever would come out otherwise is named."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from policy.policies import DEFAULT_RULES, PolicySet, files_of
+from policy.source import PolicyError
 from serving.case.comparing import differences
 from serving.case.replaying import backtest
+from serving.case.shadow import Shadow
+from serving.operations.reporting import page
 from serving.runtime import Champions
 from tests.factories import a_line
 
@@ -50,6 +54,75 @@ def test_what_has_happened_since_changes_nothing_in_a_replay(service):
     service.call("PUT", "/v1/reference/sites/RNO1", json=body)
     service.call("PUT", "/v1/reference/suppliers/S-3", json={"recoverable_percent": 50})
     assert _replay(service, first)["identical"] is True
+
+
+def test_a_threshold_of_the_budget_is_replayed_as_it_was(service):
+    """By now more losses are recorded and reviews used: the judge is told what was true then."""
+    with service.ledger.write() as tx:
+        for loss in range(1000, 101_000, 1000):
+            tx.count_loss(loss, site="DAL1", currency="USD", day=service.clock().date() - timedelta(days=1))
+    first = service.recommend(a_line()).json()["id"]
+    with service.ledger.write() as tx:
+        told = tx.recommendation(first).facts["known"]["fraud.review_threshold"]
+        for _ in range(50):
+            tx.count_review("fraud_reviewer", site="DAL1", day=service.clock().date())
+    assert told > 1500
+    assert _replay(service, first)["identical"] is True
+
+
+def test_a_site_with_rules_of_its_own_is_replayed_by_them(service):
+    body = service.recommend(a_line(site="CHI1", credit_requested__amount="300.00")).json()
+    assert "FIN-01" in {rule["id"] for rule in body["guardrails"]}  # from 250 USD on in Chicago
+    assert _replay(service, body["id"])["identical"] is True
+
+
+def test_what_a_shadow_said_is_replayed_under_its_set(service):
+    files = _stricter()
+    stricter = PolicySet.parse(files)
+    with service.ledger.write() as tx:
+        tx.add_policy(stricter.digest, content=files, actor="service:test", at=service.clock())
+    app = service.client.app
+    app.state.runtime = replace(app.state.runtime, shadow=Shadow(stricter, patience=5))
+    recommendation = service.recommend(a_line()).json()["id"]
+    with service.ledger.read() as tx:
+        facts = tx.recommendation(recommendation).facts
+    assert _replay(service, recommendation)["identical"] is True
+    said = _replay(service, recommendation, policy_digest=stricter.digest)["differences"]
+    shadowed = facts["shadow"]["verdict"]
+    assert {name: said[name]["replayed"] for name in ("status", "rules")} == {
+        name: shadowed[name] for name in ("status", "rules")
+    }
+
+
+def test_a_set_that_was_in_force_is_replayed_whatever_is_checked_since(service):
+    """Before the limit named whose budget it is."""
+    files = files_of(DEFAULT_RULES)
+    older = {**files, "finance.yaml": files["finance.yaml"].replace("budget_of: fraud_reviewer, ", "")}
+    with pytest.raises(PolicyError):
+        PolicySet.parse(older)
+    digest = PolicySet.restore(older).digest
+    with service.ledger.write() as tx:
+        tx.add_policy(digest, content=older, actor="service:test", at=service.clock())
+    recommendation = service.recommend(a_line()).json()["id"]
+    assert _replay(service, recommendation, policy_digest=digest)["differences"] == {}
+
+
+def test_a_rule_that_was_reworded_is_a_difference(service):
+    body = service.recommend(a_line(item__regulatory_classes=["UNCLASSIFIED"])).json()
+    files = files_of(DEFAULT_RULES)
+    text = files["compliance.yaml"].replace("Classify the product first.", "Classify it.")
+    reworded = PolicySet.parse({**files, "compliance.yaml": text})
+    with service.ledger.write() as tx:
+        tx.add_policy(
+            reworded.digest,
+            content={**files, "compliance.yaml": text},
+            actor="service:test",
+            at=service.clock(),
+        )
+    said = _replay(service, body["id"], policy_digest=reworded.digest)
+    assert said["differences"] == {
+        "guardrails.CMP-10.sentence": {"recorded": "Classify the product first.", "replayed": "Classify it."}
+    }
 
 
 def test_a_replay_under_another_policy_names_what_it_would_change_and_writes_nothing(service):
@@ -125,9 +198,31 @@ def test_a_backtest_shows_transitions_money_reviews_and_examples(make_service):
         "change": "0.00",
     }
     assert answer["reviews_by_role"]["supervisor"] == {"recorded": 4, "replayed": 6}
+    assert {
+        "role": "supervisor",
+        "site": "DAL1",
+        "day": "2026-11-20",
+        "recorded": 4,
+        "replayed": 6,
+    } in answer["reviews_by_day"]
     assert [one["id"] for one in answer["examples"]] == kept
     assert answer["examples"][0]["differences"]["rules"]["replayed"] == ["FIN-01", "FIN-11", "OPS-09"]
     assert service.ledger.verify().entries == before
+
+
+def test_a_backtest_is_read_on_a_screen_of_eighty_columns(make_service):
+    service = make_service()
+    for number in range(3):
+        service.recommend(a_line(return_line_id=f"A/{number}", sale__order_number=f"SO-{number}"))
+    with service.ledger.read() as tx:
+        said = backtest(tx, PolicySet.parse(_stricter()))
+    text = page(said, {"fraud_reviewer": 40})
+    assert max(map(len, text.splitlines())) <= 80
+    assert "3 recommendations judged again, 3 come out otherwise." in text
+    reviews = next(line.split() for line in text.splitlines() if line.startswith("supervisor"))
+    assert reviews == ["supervisor", "6", "9", "6", "9", "-"]
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("fraud_reviewer")] == ["40"]
+    assert all(example["id"] in text for example in said["examples"])
 
 
 def test_a_backtest_goes_on_page_by_page_and_counts_each_once(make_service, monkeypatch):
