@@ -69,7 +69,7 @@ HOURS_PER_WEEK: Final = 168.0
 DAYS_PER_WEEK: Final = 7.0
 MIN_ROWS: Final = 20
 """Lines of a disposition at a grade; what fewer of them brought says little."""
-MIN_ROWS_OF_DECAY: Final = 500  # of a family; a slope needs more than a mean
+DECAY_SPREAD: Final = 0.005  # how far defaults of the loss a week may be from the truth; planning default
 MOST_DECAY: Final = 0.2  # share a week; steeper is an accident of few lines
 
 
@@ -115,7 +115,7 @@ def learn(past: Past, costs: Costs = DEFAULT) -> Costs:
     A disposition that was never chosen keeps its default. One that was, but never at a grade, is taken to
     be impossible there: past choices tell what the goods of a grade allow.
     """
-    weekly = {**costs.decay_per_week, **_decay_of(past)}
+    weekly = {**costs.decay_per_week, **_decay_of(past, costs)}
     learned = replace(costs, decay_per_week=weekly)
     left = decay(past.family, DAYS_PER_WEEK * np.nan_to_num(past.weeks), learned)
     found = {str(name): _shares_of(past, past.share / left, name) for name in DISPOSITIONS}
@@ -132,24 +132,27 @@ def _shares_of(past: Past, share: Floats, disposition: str) -> tuple[float, ...]
     return tuple(float(share[cell].mean()) if cell.sum() >= MIN_ROWS else 0.0 for cell in cells)
 
 
-def _decay_of(past: Past) -> dict[str, float]:
-    """Return the share of value lost a week, by family: the slope of log shares within grade and outcome."""
+def _decay_of(past: Past, costs: Costs) -> dict[str, float]:
+    """Return the share of value lost a week, by family: the slope of log shares within grade and outcome.
+
+    Few lines, or lines of one age, tell little: each slope is weighed with the default by their precisions.
+    """
     paid = (past.share > 0) & np.isfinite(past.weeks)
-    frame = pd.DataFrame(
-        {
-            "family": past.family[paid],
-            "weeks": past.weeks[paid],
-            "log": np.log(past.share[paid]),
-        }
-    )
-    cell = [frame["family"], past.grade[paid], past.disposition[paid]]
-    within = frame[["weeks", "log"]] - frame.groupby(cell, dropna=False)[["weeks", "log"]].transform("mean")
+    family = pd.Series(past.family[paid])
+    lines = pd.DataFrame({"weeks": past.weeks[paid], "log": np.log(past.share[paid])})
+    cell = [family, past.grade[paid], past.disposition[paid]]
+    within = lines - lines.groupby(cell, dropna=False).transform("mean")
     rates = {}
-    for family, rows in within.groupby(frame["family"]):
+    for name, rows in within.groupby(family):
         spread = float((rows["weeks"] ** 2).sum())
-        if len(rows) >= MIN_ROWS_OF_DECAY and spread > 0:
+        if spread > 0 and len(rows) >= MIN_ROWS:
             slope = float((rows["weeks"] * rows["log"]).sum()) / spread
-            rates[str(family)] = float(np.clip(1 - np.exp(slope), 0.0, MOST_DECAY))
+            noise = float(((rows["log"] - slope * rows["weeks"]) ** 2).mean()) / spread
+            trust = DECAY_SPREAD**2 / (DECAY_SPREAD**2 + noise)
+            usual = costs.decay_per_week.get(str(name), costs.decay_otherwise)
+            rates[str(name)] = float(
+                np.clip(trust * (1 - np.exp(slope)) + (1 - trust) * usual, 0.0, MOST_DECAY)
+            )
     return rates
 
 

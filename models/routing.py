@@ -22,8 +22,8 @@ Mask = npt.NDArray[np.bool_]
 NOWHERE: Final = -1
 # Costlier than any route, so that a line stays unassigned only where nothing is free.
 UNASSIGNED_PENALTY: Final = 10.0
-# Share by which a plan may fall short of the best one, to the solver. Its rewards are padded so that every line
-# that can be sent is; of what the lines bring this is a larger share, and the limit is one in a thousand.
+# Share by which a plan may fall short of the best one, to the solver. Its rewards are padded so that every
+# line that can be sent is; of what the lines bring this is more, and one in a thousand is the limit.
 GAP: Final = 0.0001
 TIME_LIMIT: Final = 30.0  # seconds; the best plan found by then is still within capacity
 
@@ -128,7 +128,7 @@ def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
         integrality=np.ones(count * places),
         bounds=Bounds(0, upper),
         constraints=LinearConstraint(rules, ub=limits),
-        options={"time_limit": TIME_LIMIT, "mip_rel_gap": GAP},
+        options={"time_limit": TIME_LIMIT, "mip_rel_gap": GAP, "presolve": False},
     )
     if solved.x is None:
         raise RoutingError(f"no plan for {count} lines and {places} sites: {solved.message}")

@@ -125,8 +125,12 @@ def test_what_was_never_done_at_a_grade_is_worth_nothing_there_and_what_was_neve
     assert learned.decay_per_week["power_tools"] == Costs().decay_per_week["power_tools"]
 
 
-def test_a_handful_of_lines_teaches_nothing(rng):
-    assert economics.learn(past(rng, n=30)) == Costs()
+def test_a_handful_of_lines_teaches_no_shares_and_next_to_nothing_of_the_loss(rng):
+    learned = economics.learn(past(rng, n=30))
+    assert learned.shares == Costs().shares
+    usual = Costs().decay_per_week["electronics"]
+    assert abs(learned.decay_per_week["electronics"] - usual) < 0.012
+    assert economics.learn(past(rng, n=10)) == Costs()
 
 
 @given(st.integers(0, 2**31), st.integers(1, 3000))
