@@ -119,7 +119,7 @@ def scanned_form(rng: np.random.Generator) -> Form:
         form = draw(layouts()["rma_boxed"], rng=rng)
         said = {truth.field: truth.value for truth in form.truths}
         big = APPROVAL_ABOVE < float(said["credit_amount"]) <= SUPERVISOR_LIMIT
-        few = int(said["quantity"]) <= FEW
+        few = int(said["quantity"]) <= FEW and not any(truth.line for truth in form.truths)
         if big and few and said["reason"].startswith("Defective"):
             return spoil(form, some_wear(rng), rng=rng)
 

@@ -154,6 +154,17 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One row of a document's table of items."""
+
+    fields: tuple[Field, ...]
+
+    def field(self, name: str) -> Field | None:
+        """Return the field of that name, or nothing."""
+        return next((field for field in self.fields if field.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """All that the child process read, before fields are chosen."""
 
@@ -166,6 +177,7 @@ class Extraction:
     barcodes: tuple[Barcode, ...]
     candidates: tuple[Candidate, ...]
     proposals: tuple[Proposal, ...]
+    items: tuple[tuple[Proposal, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +192,7 @@ class Document:
     barcodes: tuple[Barcode, ...]
     candidates: tuple[Candidate, ...]
     fields: tuple[Field, ...]
+    items: tuple[Item, ...]
     needs_review: bool
     reasons: tuple[str, ...]
 

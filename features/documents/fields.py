@@ -14,10 +14,11 @@ from features.documents.document import (
     Document,
     Extraction,
     Field,
+    Item,
     Kind,
     Proposal,
 )
-from features.documents.parsers import DAY_FIRST, MONTH_FIRST, date, is_ambiguous
+from features.documents.values.parsers import DAY_FIRST, MONTH_FIRST, date, is_ambiguous
 
 Ranker = Callable[[Sequence[Proposal]], Sequence[float]]
 
@@ -77,6 +78,15 @@ def assemble(extraction: Extraction, *, name: str, ranker: Ranker | None = None)
         barcodes=extraction.barcodes,
         candidates=extraction.candidates,
         fields=tuple(fields),
+        items=tuple(
+            Item(
+                tuple(
+                    _field([(belief, reading)], extraction)
+                    for reading, belief in zip(row, by_rules(row), strict=True)
+                )
+            )
+            for row in extraction.items
+        ),
         needs_review=bool(reasons),
         reasons=reasons,
     )

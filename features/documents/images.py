@@ -30,6 +30,10 @@ SKEW_EDGE: Final = 1000  # an angle needs no more pixels than this along the lon
 MIN_ANGLE: Final = 0.15  # degrees; below it a rotation only blurs
 MAX_ANGLE: Final = 15.0  # degrees; beyond it the estimate is of a photograph, not of text
 RULE_LENGTH: Final = 60  # pixels at working scale: longer than any stroke of a glyph
+TICK_EDGES: Final = (22, 64)  # pixels at working scale: boxes to tick are about as high as a line of text
+MOST_INK: Final = 0.75  # of a box to tick, its frame and mark together
+TICKED_INK: Final = 0.08  # of the inside of a box, before somebody meant it
+FRAMED: Final = 0.85  # of each side that must have ink; rounded letters have less
 CLEAN_WHITE: Final = 250  # a background this bright over most of the page is flat already
 
 
@@ -40,6 +44,7 @@ class Upright:
     pixels: Grey
     horizontals: tuple[Box, ...]
     verticals: tuple[Box, ...]
+    ticks: tuple[tuple[Box, bool], ...]
     to_original: npt.NDArray[np.float64]  # 2 x 3, upright -> original pixels
 
     def polygon(self, box: Box) -> Polygon:
@@ -102,7 +107,8 @@ def upright(grey: Grey, *, limits: Limits, quarter_turns: int = 0) -> Upright:
     if scale > 1.0:  # enlarged dots of a matrix or a coarse scan must run together again
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), ENLARGED_BLUR), dtype=np.uint8)
     whole = np.vstack([matrix, (0.0, 0.0, 1.0)]) @ forward
-    return Upright(pixels, horizontals, verticals, np.linalg.inv(whole)[:2].astype(np.float64))
+    ticks = tick_boxes(straight)
+    return Upright(pixels, horizontals, verticals, ticks, np.linalg.inv(whole)[:2].astype(np.float64))
 
 
 def _quarter_turn(shape: tuple[int, ...], turns: int) -> npt.NDArray[np.float64]:
@@ -173,3 +179,33 @@ def _boxes(mask: Grey) -> tuple[Box, ...]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     rows: list[Any] = stats[1:].tolist()
     return tuple(Box(left, top, left + width, top + height) for left, top, width, height, _ in rows)
+
+
+def tick_boxes(grey: Grey, *, edges: tuple[int, int] = TICK_EDGES) -> tuple[tuple[Box, bool], ...]:
+    """Return the boxes to tick whose edges have so many pixels, and whether each is ticked."""
+    ink = _ink(grey)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    left, top, width, height, area = stats[1:].T
+    least, most = edges
+    square = (
+        (np.minimum(width, height) >= least)
+        & (np.maximum(width, height) <= most)
+        & (np.abs(width - height) <= np.minimum(width, height) / 4)
+        & (area <= MOST_INK * width * height)
+    )
+    found = []
+    for number in np.flatnonzero(square):
+        x, y, w, h = (int(edge[number]) for edge in (left, top, width, height))
+        part = labels[y : y + h, x : x + w] == number + 1
+        if _framed(part):
+            edge = max(min(w, h) // 5, 2)
+            inside = ink[y + edge : y + h - edge, x + edge : x + w - edge] > 0
+            found.append((Box(x, y, x + w, y + h), bool(inside.mean() > TICKED_INK)))
+    return tuple(found)
+
+
+def _framed(part: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether ink runs along all four sides of a component, as it does around no letter."""
+    band = max(min(part.shape) // 8, 1) + 1
+    sides = (part[:band].any(0), part[-band:].any(0), part[:, :band].any(1), part[:, -band:].any(1))
+    return min(float(side.mean()) for side in sides) > FRAMED

@@ -10,6 +10,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from features.documents.document import Barcode, Box, Page, Polygon, Word
 
 PHRASE_GAP: Final = 1.25  # heights of text: wider than a space
@@ -21,6 +24,23 @@ JOINED = re.compile(r"(?<=[A-Za-z.)])(:)(?=[^\s:/\\])|(?<=[A-Za-z])(#)(?=[\w])")
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A box to tick, and whether it is."""
+
+    box: Box
+    polygon: Polygon
+    ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The page's grey pixels without its ruling lines; `scale` pixels a unit of the words' frame."""
+
+    pixels: npt.NDArray[np.uint8]
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """One page as it was read: its words, and its ruling lines in the words' upright frame."""
 
@@ -29,6 +49,8 @@ class Sheet:
     horizontals: tuple[Box, ...] = ()
     verticals: tuple[Box, ...] = ()
     barcodes: tuple[Barcode, ...] = ()
+    ticks: tuple[Tick, ...] = ()
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +129,10 @@ def _joined(first: Word, second: Word) -> Word:
 def _level(line: Sequence[Word], word: Word) -> bool:
     nearest = min(line, key=lambda other: abs(other.box.left - word.box.left))
     apart = abs(nearest.box.middle - word.box.middle)
-    return apart <= SAME_ROW * max(min(nearest.box.height, word.box.height), 1.0)
+    heights = (nearest.box.height, word.box.height)
+    # A dash is as high as its ink, and stands anywhere between the feet and heads of its neighbours.
+    flat = not (any(map(str.isalnum, nearest.text)) and any(map(str.isalnum, word.text)))
+    return apart <= SAME_ROW * max(max(heights) if flat else min(heights), 1.0)
 
 
 def parted(word: Word) -> list[Word]:

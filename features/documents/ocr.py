@@ -38,10 +38,11 @@ def read_page(
         turned = max(turns, key=lambda read: _sure_words(read[0]))
         if _sure_words(turned[0]) > CLEARLY_MORE * _sure_words(words):
             words, sheet = turned
-    return tuple(replace(word, polygon=_scaled(word.polygon, scale)) for word in words), sheet
+    return tuple(replace(word, polygon=scaled(word.polygon, scale)) for word in words), sheet
 
 
-def _scaled(polygon: Polygon, scale: float) -> Polygon:
+def scaled(polygon: Polygon, scale: float) -> Polygon:
+    """Return the polygon in other units."""
     return tuple((round(x * scale, 1), round(y * scale, 1)) for x, y in polygon)
 
 
@@ -81,7 +82,7 @@ def barcodes(grey: Grey, *, page: int, scale: float = 1.0) -> tuple[Barcode, ...
     """
     found = zxingcpp.read_barcodes(grey)
     codes = (_barcode(result, page=page) for result in found if result.valid and result.text)
-    return tuple(replace(code, polygon=_scaled(code.polygon, scale)) for code in codes)
+    return tuple(replace(code, polygon=scaled(code.polygon, scale)) for code in codes)
 
 
 def _barcode(result: zxingcpp.Barcode, *, page: int) -> Barcode:

@@ -16,7 +16,7 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from features.documents.document import Box, Page, Word
-from features.documents.images import Grey, flatten, frames, without_rules
+from features.documents.images import Grey, flatten, frames, tick_boxes, without_rules
 from features.documents.intake import (
     DocumentError,
     EncryptedDocumentError,
@@ -24,12 +24,13 @@ from features.documents.intake import (
     check_pages,
     check_pixels,
 )
-from features.documents.layout import Sheet
-from features.documents.ocr import barcodes, read_page
+from features.documents.layout import Picture, Sheet, Tick
+from features.documents.ocr import barcodes, read_page, scaled
 
 POINTS: Final = 72.0
 SCAN_DPI: Final = 300
 RULES_DPI: Final = 144  # enough to see the lines of a born-digital form
+TICK_EDGES: Final = (11, 32)  # pixels at that resolution
 MIN_TEXT: Final = 24  # characters: fewer on a page are a stamp on a scan
 MAX_STRANGE: Final = (
     0.1  # share of characters without a meaning in Unicode beyond which the text layer is useless
@@ -53,7 +54,9 @@ def sheets(data: bytes, *, kind: str, limits: Limits) -> Iterator[Sheet]:
 def _scanned(grey: Grey, page: Page, *, scale: float, limits: Limits) -> Sheet:
     words, read = read_page(grey, page=page.number, limits=limits, scale=scale)
     codes = barcodes(grey, page=page.number, scale=scale)
-    return Sheet(page, words, read.horizontals, read.verticals, codes)
+    ticks = tuple(Tick(box, scaled(read.polygon(box), scale), ticked) for box, ticked in read.ticks)
+    picture = Picture(read.pixels, 1.0)
+    return Sheet(page, words, read.horizontals, read.verticals, codes, ticks, picture)
 
 
 def _pdf_sheets(data: bytes, *, limits: Limits) -> Iterator[Sheet]:
@@ -103,14 +106,24 @@ def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> S
             grey, Page(number, width, height, "point", "ocr"), scale=POINTS / SCAN_DPI, limits=limits
         )
     grey = _render(page, dpi=RULES_DPI)
-    _, across, down = without_rules(flatten(grey), length=RULES_DPI // 4)
+    flat, across, down = without_rules(flatten(grey), length=RULES_DPI // 4)
     scale = POINTS / RULES_DPI
     horizontals, verticals = (
         tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)
     )
     words = tuple(_word(group, page=number) for group in _grouped(glyphs))
     codes = barcodes(grey, page=number, scale=scale)
-    return Sheet(Page(number, width, height, "point", "text"), words, horizontals, verticals, codes)
+    ticks = tuple(_tick(found, scale) for found in tick_boxes(grey, edges=TICK_EDGES))
+    picture = Picture(flat, 1 / scale)
+    seen = Page(number, width, height, "point", "text")
+    return Sheet(seen, words, horizontals, verticals, codes, ticks, picture)
+
+
+def _tick(found: tuple[Box, bool], scale: float) -> Tick:
+    box, ticked = found
+    left, top, right, bottom = (edge * scale for edge in box)
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    return Tick(Box(left, top, right, bottom), corners, ticked)
 
 
 def _render(page: pdfium.PdfPage, *, dpi: int) -> Grey:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from features.documents.document import Candidate, Kind, Proposal, Word
-from features.documents.labels import Label, find_labels, is_numbered
-from features.documents.layout import Phrase, Sheet, around, crossed, outline, phrases, rows, under_lines
-from features.documents.parsers import Parsed, parse, scan, words
+from features.documents.layout import Phrase, Sheet, around, crossed, outline, rows, under_lines
+from features.documents.readings.labels import Label, find_labels, is_numbered
+from features.documents.values.parsers import Parsed, parse, scan, words
 
 FEATURES: Final = (
     "match", "colon", "label_words", "same", "right", "below", "across", "down", "vertical_lines",
@@ -23,10 +23,12 @@ INDENT: Final = 4.0  # heights by which a value may stand left of its label, or 
 LINE_STEP: Final = 1.3  # heights between the lines of one wrapped value
 MAX_VALUE_LINES: Final = 4
 NUMBERED_FORM: Final = 4  # questions with numbers that make them labels, known or not
+LEGIBLE: Final = 0.4  # confidence below which further lines of a value are more likely specks
 UNPARSED: Final = 0.15  # what a value of the wrong type is still worth
 # How far a value is believed by where it stands; planning defaults, refined by a trained ranker.
-RELATIONS: Final = {"same": 0.95, "right": 0.88, "below": 0.82}
+RELATIONS: Final = {"same": 0.95, "right": 0.88, "below": 0.82, "total": 0.92}
 LINE_PENALTY: Final = {"right": 0.93, "below": 0.8}
+_CLOSING: Final = re.compile(r"\W*(?:grand\s+|order\s+)?totals?\b", re.IGNORECASE)
 _CODE_BEHIND: Final = re.compile(r"\s*\(\d+\)$")
 
 
@@ -74,18 +76,26 @@ class Surroundings:
         return id(phrase) not in self.labelling
 
 
-def proposals(sheet: Sheet, *, kind: Kind, order: str) -> Iterator[Proposal]:
-    """Yield every reading of every labelled field on a page."""
-    groups = phrases(sheet)
-    found = [find_labels(phrase, kind=kind) for phrase in groups]
+def labelled(groups: Sequence[Phrase], *, kind: Kind) -> dict[int, list[Label]]:
+    """Return the labels in each phrase of a page, by the phrase's ``id``."""
+    return {id(phrase): find_labels(phrase, kind=kind) for phrase in groups}
+
+
+def proposals(
+    sheet: Sheet, groups: Sequence[Phrase], labels: Mapping[int, Sequence[Label]], *, order: str
+) -> Iterator[Proposal]:
+    """Yield every reading of every labelled field on a page; `labels` is of ``labelled``."""
+    found = [labels[id(phrase)] for phrase in groups]
     numbered = {id(phrase) for phrase in groups if is_numbered(phrase)}
-    taken = {id(labels[0].phrase) for labels in found if labels} | (
+    taken = {id(some[0].phrase) for some in found if some} | (
         numbered if len(numbered) >= NUMBERED_FORM else set()
     )
     around_it = Surroundings(sheet, tuple(groups), frozenset(taken))
-    for labels in found:
-        for position, label in enumerate(labels):
-            following = labels[position + 1] if position + 1 < len(labels) else None
+    for beside in found:
+        for position, label in enumerate(beside):
+            if label.type == "mark":
+                continue
+            following = beside[position + 1] if position + 1 < len(beside) else None
             for place in _places(label, following, around_it):
                 yield _proposal(label, place, order=order)
 
@@ -100,6 +110,8 @@ def _places(label: Label, following: Label | None, page: Surroundings) -> Iterat
     if following is None:
         yield from _right(label, page)
     yield from _below(label, page)
+    if label.type == "money":
+        yield from _column_total(label, page)
 
 
 def _right(label: Label, page: Surroundings) -> Iterator[Found]:
@@ -126,18 +138,45 @@ def _below(label: Label, page: Surroundings) -> Iterator[Found]:
         and -box.height / 2 <= phrase.box.top - box.bottom <= REACH_BELOW * box.height
         and _in_column(label, phrase, page)
     )
-    offered = (words for phrase in under if (words := _offered(phrase, label, page)))
-    for rank, words in enumerate(offered):
-        more = _continued(words, page) if label.type == "text" and rank == 0 else ()
-        yield Found((*words, *more), "below", under_lines(box, around(words), page.sheet.horizontals), rank)
+    for rank, found in enumerate(_until_a_label(under, label, page)):
+        more = _continued(found, page) if label.type == "text" and rank == 0 else ()
+        lines = under_lines(box, around(found), page.sheet.horizontals)
+        yield Found((*found, *more), "below", lines, rank)
+
+
+def _column_total(label: Label, page: Surroundings) -> Iterator[Found]:
+    """Yield what the closing row of a column of amounts says: it, and no single row, is the paper's amount."""
+    box = label.box
+    closing = {p.row for p in page.phrases if p.row > label.phrase.row and _CLOSING.match(p.text)}
+    for phrase in page.phrases:
+        across = min(phrase.box.right, box.right) - max(phrase.box.left, box.left)
+        if phrase.row in closing and across > 0 and not _CLOSING.match(phrase.text):
+            yield Found(phrase.words, "total", 0, 0)
+            return
+
+
+def _until_a_label(under: Iterable[Phrase], label: Label, page: Surroundings) -> Iterator[tuple[Word, ...]]:
+    """Yield the words below a label as far as the next label of its column: what follows is that one's."""
+    box = label.box
+    for phrase in under:
+        offered = _offered(phrase, label, page)
+        if offered:
+            yield offered
+        elif phrase.box.left < box.right and not _asks_name(phrase, label):
+            return
+
+
+def _asks_name(phrase: Phrase, label: Label) -> bool:
+    """Tell whether a phrase only repeats, within a long question's cell, that a name goes here."""
+    first = phrase.words[0].text.lower().strip(":")
+    return label.end - label.start > 2 and first in {"name", "address", "name/address"}  # noqa: PLR2004
 
 
 def _offered(phrase: Phrase, label: Label, page: Surroundings) -> tuple[Word, ...]:
     """Return what a phrase below offers: all of it, or what follows "Name" in a long question's cell."""
     if page.offers(phrase):
         return phrase.words
-    asks_name = label.end - label.start > 2 and phrase.words[0].text.lower().strip(":") == "name"  # noqa: PLR2004
-    return phrase.words[1:] if asks_name else ()
+    return phrase.words[1:] if _asks_name(phrase, label) else ()
 
 
 def _in_column(label: Label, phrase: Phrase, page: Surroundings) -> bool:
@@ -161,9 +200,16 @@ def _continued(value: Sequence[Word], page: Surroundings) -> tuple[Word, ...]:
     lines = 0
     for phrase in page.phrases:
         box = phrase.box
+        legible = min(word.confidence for word in phrase.words) >= LEGIBLE
         aligned = abs(box.left - first.left) <= last.height and box.top >= last.middle
         close = box.middle - last.middle <= LINE_STEP * max(last.height, box.height)
-        if aligned and close and page.offers(phrase) and not under_lines(last, box, page.sheet.horizontals):
+        if (
+            legible
+            and aligned
+            and close
+            and page.offers(phrase)
+            and not under_lines(last, box, page.sheet.horizontals)
+        ):
             more += phrase.words
             last, lines = box, lines + 1
         if lines == MAX_VALUE_LINES:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.documents.parsers import (
+from features.documents.values.parsers import (
     date,
     date_order,
     date_range,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ LEGIBLE: Final = 0.5  # confidence below which a colon may be a speck
 MIN_OWN_LENGTH: Final = 3
 
 _NUMBER_WORDS: Final = {"#", "no", "nos", "num", "number", "numbers", "nr"}
+_COMPOUND = re.compile(r"(?<=[a-z])nummer\b")  # German writes label and number as one word
 _VALUE = re.compile(r"\d")
 _CURRENCY = re.compile(r"RM|[A-Z]{3}|[$\u20ac\u00a3]")
 _IN_CURRENCY = re.compile(r"[({\[](?:rm|usd|eur|gbp|cad|aud|us\$|\$)[)}\]]")
@@ -88,9 +90,27 @@ def catalogue() -> Catalogue:
 @cache
 def normal(text: str) -> str:
     """Return a label without case, punctuation or ways of writing "number"."""
-    lowered = _IN_CURRENCY.sub(" ", text.lower().replace("p.o.", "po").replace("'s", "")).replace("#", " # ")
-    parts = re.findall(r"[a-z0-9$]+|#", lowered)
+    plain = unidecoded(text.lower()).replace("p.o.", "po").replace("'s", "").replace("#", " # ")
+    parts = re.findall(r"[a-z0-9$]+|#", _COMPOUND.sub(" no", _IN_CURRENCY.sub(" ", plain)))
     return " ".join("no" if part in _NUMBER_WORDS else part for part in parts)
+
+
+def unidecoded(text: str) -> str:
+    """Return the text without accents, as eyes that know no German read it."""
+    return "".join(
+        letter for letter in unicodedata.normalize("NFKD", text.replace("ß", "ss")) if letter.isascii()
+    )
+
+
+@cache
+def options() -> Mapping[str, str]:
+    """Return what boxes offer, in small letters, and the field that it answers."""
+    data = yaml.safe_load(files(__package__).joinpath("labels.yaml").read_text(encoding="utf-8"))
+    return {
+        option.casefold(): name
+        for name, entry in data["fields"].items()
+        for option in entry.get("options", ())
+    }
 
 
 def classify(phrases: Sequence[Phrase]) -> tuple[Kind, float]:
@@ -138,7 +158,9 @@ def _may_start(phrase: Phrase, position: int) -> bool:
 
 
 def _label_at(phrase: Phrase, start: int, *, kind: Kind) -> Label | None:
+    """Return the label that begins at a word: the longest that is exact, else the nearest."""
     words = phrase.words
+    best: Label | None = None
     for end in range(min(len(words), start + LONGEST), start, -1):
         if any(word.text.endswith(":") for word in words[start : end - 1]):
             continue
@@ -149,8 +171,11 @@ def _label_at(phrase: Phrase, start: int, *, kind: Kind) -> Label | None:
         )
         if matched and _stands_out(phrase, start, end, colon=colon):
             name = _name(matched, kind=kind)
-            return Label(phrase, start, end, name, catalogue().types.get(name), ratio, colon)
-    return None
+            found = Label(phrase, start, end, name, catalogue().types.get(name), ratio, colon)
+            best = found if best is None or ratio > best.match else best
+            if ratio == 1.0:
+                break
+    return best
 
 
 @cache
@@ -190,7 +215,7 @@ def _own_label(phrase: Phrase) -> list[Label]:
     words = phrase.words
     end = next((end for end, word in enumerate(words[:5], start=1) if word.text.endswith(":")), 0)
     text = " ".join(word.text for word in words[:end])
-    printed = bool(re.match(r"[^A-Za-z]{0,2}[A-Z][A-Za-z]", text)) and not re.search(r"\d", text)
+    printed = bool(re.match(r"[^A-Za-z]{0,2}[A-ZÄÖÜ][A-Za-zäöüß]", text)) and not re.search(r"\d", text)
     if not printed or len(words) - end > PROSE or min(word.confidence for word in words[:end]) < LEGIBLE:
         return []
     name = "_".join("number" if part == "no" else part for part in normal(text).split())

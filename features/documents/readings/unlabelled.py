@@ -12,7 +12,7 @@ from typing import Final
 
 from features.documents.document import Candidate, Proposal, Word
 from features.documents.layout import Sheet, outline, rows
-from features.documents.parsers import Parsed, scan
+from features.documents.values.parsers import Parsed, scan
 
 NO_FEATURES: Final = (0.0,) * 15
 HEAD_ROWS: Final = 16  # an issuer and its address stand at the top

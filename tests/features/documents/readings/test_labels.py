@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from features.documents.document import Box, Kind, Word
-from features.documents.labels import classify, find_labels, normal
 from features.documents.layout import Phrase
+from features.documents.readings.labels import classify, find_labels, normal
 
 
 def phrase(text: str, *, row: int = 0) -> Phrase:

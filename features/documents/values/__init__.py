@@ -1,0 +1,1 @@
+"""Text -> typed values: dates, amounts, identifiers, check digits."""

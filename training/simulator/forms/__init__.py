@@ -1,0 +1,18 @@
+"""Filled forms drawn from layouts kept as data, spoiled as a scanner would, with the truth of every value."""
+
+from training.simulator.forms.drawing import Form, Truth, draw
+from training.simulator.forms.layouts import Layout, layouts
+from training.simulator.forms.wear import DEGRADATIONS, Wear, forms, some_wear, spoil
+
+__all__ = [
+    "DEGRADATIONS",
+    "Form",
+    "Layout",
+    "Truth",
+    "Wear",
+    "draw",
+    "forms",
+    "layouts",
+    "some_wear",
+    "spoil",
+]
