@@ -38,19 +38,27 @@ def forecasts(panel: Panel, horizon: int) -> dict[str, Floats]:
         "repeat": _repeated(panel.y, horizon, 7 if panel.freq == "D" else FREQUENCIES[panel.freq].year),
     }
     if panel.sales is not None:
-        # Sales are far more than returns and so less noisy: their level may follow faster.
-        coming = _smoothed(
-            panel.sales, seasonality(panel, panel.sales, horizon), float(np.sqrt(short * medium))
-        )
-        expected = np.maximum(expected_returns(panel, coming), FLOOR)
+        expected = np.maximum(expected_returns(panel, _coming_sales(panel, horizon)), FLOOR)
         # Sales know the level and its turns; the weekday of a return follows the post, not the sale.
         shape = season / _local_mean(season, 7) if panel.freq == "D" else np.ones_like(season)
         flat = _local_mean(expected, 7) if panel.freq == "D" else expected
-        found["sales"] = _smoothed(panel.y, flat * shape, long, prior=PRIOR_RETURNS)
+        found["sales"] = _smoothed(panel.y, flat * shape, medium, prior=PRIOR_RETURNS)
         # Without a first return only the sales can speak.
         unborn = panel.y.sum(1) == 0
         found = {name: np.where(unborn[:, None], found["sales"], values) for name, values in found.items()}
     return {name: np.maximum(values, FLOOR) for name, values in found.items()}
+
+
+def _coming_sales(panel: Panel, horizon: int) -> Floats:
+    """Forecast sales from the middle: the level of all of them, which may follow fast, and slower shares."""
+    assert panel.sales is not None
+    short, medium, _ = HALF_LIVES[panel.freq]
+    season = seasonality(panel, panel.sales, horizon)
+    own = _smoothed(panel.sales, season, medium)
+    total = panel.sales.sum(0, keepdims=True)
+    all_season = seasonality(panel, total, horizon)
+    fast, slow = (_smoothed(total, all_season, half_life) for half_life in (short, medium))
+    return own * fast / np.maximum(slow, FLOOR)
 
 
 def seasonality(panel: Panel, values: Floats, horizon: int) -> Floats:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import nnls
 
 from features.returns import BadInputError
 from models.volume.bases import FLOOR, forecasts
+from models.volume.blend import Blend, proven, unproven
+from models.volume.dispersion import Dispersion, Level, disperse, draw, recalibrated, usual
 from models.volume.lift import Lift, fit_lift
-from models.volume.panel import Floats, Panel
-from models.volume.paths import TYPICAL_EXCESS, USUAL, Dispersion, Forecast, disperse, draw
+from models.volume.panel import FREQUENCIES, Floats, Panel
+from models.volume.paths import Forecast
+from models.volume.smoothing import smoothings
 
 LONGEST: Final = 90  # periods; further out the level is anyone's guess
 FIRST_ORIGIN: Final = {"D": 42, "W": 6, "M": 6, "Q": 4}  # periods of history before the first rolling origin
@@ -23,9 +26,6 @@ ORIGINS: Final = 60  # rolling origins looked at
 VALIDATION: Final = 16  # the newest of them, which choose the weights and the dispersion
 TRAINING: Final = 6  # origins before those that the trees need
 MOST_ROWS: Final = 400_000
-RIDGE: Final = 0.02  # share of the evidence that the prior weights are worth
-# What is assumed before any backtest could be made: steady levels, and open sales where there are any.
-PRIOR: Final = {"short": 0.25, "medium": 1.0, "long": 1.0, "repeat": 0.0, "sales": 1.0, "trees": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,17 @@ class Volume:
 
     levels: tuple[str, ...]
     freq: str
-    weights: dict[str, float]
+    blend: Blend
     dispersion: Dispersion
     lift: Lift | None
 
     def mean(self, panel: Panel, *, horizon: int) -> Floats:
         """Forecast the mean of the periods after the panel; shape (n, horizon), returns a period."""
         known = self._known(panel)
-        bases = forecasts(known, checked(horizon))
+        bases = plain(known, [known.length], checked(horizon))[known.length]
         if self.lift is not None:
             bases["trees"] = self.lift.apply(known, bases)
-        blend = sum(weight * bases[name] for name, weight in self.weights.items())
-        return np.asarray(blend / max(sum(self.weights.values()), FLOOR))
+        return self.blend.apply(known.keys, bases)
 
     def predict(
         self, panel: Panel, *, horizon: int = 28, paths: int = 500, rng: np.random.Generator
@@ -58,7 +57,7 @@ class Volume:
             If the horizon is not 1 to 90 periods, or the panel has other levels than the model or lacks the
             sales that it learned from.
         """
-        drawn = draw(self.mean(panel, horizon=horizon), self.dispersion, paths=paths, rng=rng)
+        drawn = draw(self.mean(panel, horizon=horizon), self.dispersion, panel.keys, paths=paths, rng=rng)
         ds = panel.periods(panel.length, panel.length + horizon).start_time
         return Forecast(panel.levels, panel.keys, ds, drawn)
 
@@ -78,7 +77,7 @@ class Volume:
         facts = {
             "levels": list(self.levels),
             "freq": self.freq,
-            "weights": self.weights,
+            "blend": asdict(self.blend),
             "dispersion": asdict(self.dispersion),
             "names": None if self.lift is None else self.lift.names,
         }
@@ -91,7 +90,7 @@ class Volume:
             raise BadInputError(
                 f"the model knows {self.levels} by {self.freq}, not {panel.levels} by {panel.freq}."
             )
-        if "sales" not in self.weights:
+        if "sales" not in self.blend.names:
             return replace(panel, sales=None, lags=None)
         if panel.sales is None:
             raise BadInputError(
@@ -111,10 +110,21 @@ def load(folder: Path) -> Volume:
     return Volume(
         levels=tuple(facts["levels"]),
         freq=facts["freq"],
-        weights=facts["weights"],
-        dispersion=Dispersion(**facts["dispersion"]),
+        blend=_blend(facts["blend"]),
+        dispersion=_dispersion(facts["dispersion"]),
         lift=lift,
     )
+
+
+def _blend(facts: Mapping[str, Any]) -> Blend:
+    keys = tuple(tuple(key) for key in facts["keys"])
+    own = tuple(tuple(row) for row in facts["own"])
+    return Blend(tuple(facts["names"]), tuple(facts["pooled"]), keys, own)
+
+
+def _dispersion(facts: Mapping[str, Any]) -> Dispersion:
+    levels = (Level(tuple(each["kept"]), each["whole"], each["period"]) for each in facts["levels"])
+    return Dispersion(tuple(levels), facts["batch"])
 
 
 def fit(panel: Panel, *, horizon: int = 28, rng: np.random.Generator) -> Volume:
@@ -123,7 +133,7 @@ def fit(panel: Panel, *, horizon: int = 28, rng: np.random.Generator) -> Volume:
     A history too short for backtests gets the prior weights and dispersion; one too short for trees, none.
     """
     reach = min(checked(horizon), max(panel.length // 4, 1))
-    bases = {origin: forecasts(panel.until(origin), reach) for origin in _origins(panel, reach)}
+    bases = plain(panel, _origins(panel, reach), reach)
     judged = sorted(bases)[-VALIDATION:]
     lift = None
     early = {o: bases[o] for o in bases if judged and o + reach <= judged[0]}
@@ -133,15 +143,27 @@ def fit(panel: Panel, *, horizon: int = 28, rng: np.random.Generator) -> Volume:
         for origin in judged:
             bases[origin] = {**bases[origin], "trees": trial.apply(panel.until(origin), bases[origin])}
     if not judged:
-        names = forecasts(panel, 1)
-        return Volume(panel.levels, panel.freq, {name: PRIOR[name] for name in names}, USUAL, None)
+        names = tuple(plain(panel, [panel.length], 1)[panel.length])
+        return Volume(panel.levels, panel.freq, unproven(names), usual(panel.keys), None)
     # A series without a return yet could not be foreseen: it says nothing about the methods.
     born = np.stack([panel.y[:, :o].sum(1, keepdims=True) > 0 for o in judged])
     actual = born * np.stack([panel.y[:, o : o + reach] for o in judged])
     found = {name: born * np.stack([bases[o][name] for o in judged]) for name in bases[judged[0]]}
-    weights = _weights(actual, found)
-    mean = np.asarray(sum(weights[name] * values for name, values in found.items()))
-    return Volume(panel.levels, panel.freq, weights, disperse(actual, mean), lift)
+    blend = proven(actual, found, panel.keys)
+    mean = np.stack(
+        [blend.apply(panel.keys, {name: v[k] for name, v in found.items()}) for k in range(len(judged))]
+    )
+    spread = recalibrated(disperse(actual, mean, panel.keys), actual, mean, panel.keys)
+    return Volume(panel.levels, panel.freq, blend, spread, lift)
+
+
+def plain(panel: Panel, origins: Sequence[int], horizon: int) -> dict[int, dict[str, Floats]]:
+    """Forecast from every origin with every method that needs no training, each with what was known then."""
+    season = FREQUENCIES[panel.freq].season
+    smooth = smoothings(panel.y, season=season, horizon=horizon, origins=origins)
+    return {
+        o: {**forecasts(panel.until(o), horizon), "smooth": np.maximum(smooth[o], FLOOR)} for o in origins
+    }
 
 
 def checked(horizon: int) -> int:
@@ -155,25 +177,12 @@ def _origins(panel: Panel, reach: int) -> list[int]:
     # A step that is no multiple of seven, so that every weekday serves as an origin.
     step = max(1, reach // 5)
     most = max(VALIDATION, min(ORIGINS, MOST_ROWS // (len(panel.y) * reach)))
-    eligible = list(range(panel.length - reach, FIRST_ORIGIN[panel.freq] - 1, -step))
+    first, last = FIRST_ORIGIN[panel.freq], panel.length - reach
+    # What was said before two seasons were known tells little about what is said with many.
+    seasons = 2 * FREQUENCIES[panel.freq].season
+    if (last - seasons) // step >= TRAINING:
+        first = max(first, seasons)
+    eligible = list(range(last, first - 1, -step))
     # The newest judge; the others, spread over the whole history, teach.
     older = eligible[VALIDATION:]
     return eligible[:VALIDATION] + older[:: max(1, -(-len(older) // max(most - VALIDATION, 1)))]
-
-
-def _weights(actual: Floats, found: dict[str, Floats]) -> dict[str, float]:
-    """Choose weights, not negative and summing to one, by least squares that lean on the prior."""
-    names = list(found)
-    stacked = np.stack([found[name].ravel() for name in names], axis=1)
-    scale = stacked.mean(1)
-    # Weighed by the variance of an overdispersed count: large and small series both have a say.
-    root = 1 / np.sqrt(np.maximum(scale + TYPICAL_EXCESS * scale**2, FLOOR))
-    design, target = stacked * root[:, None], actual.ravel() * root
-    prior = np.array([PRIOR[name] for name in names])
-    pull = np.sqrt(max(RIDGE * (design**2).mean() * len(design), FLOOR))
-    whole = 1e3 * pull
-    found_weights, _ = nnls(
-        np.vstack([design, pull * np.eye(len(names)), whole * np.ones(len(names))]),
-        np.concatenate([target, pull * prior / prior.sum(), [whole]]),
-    )
-    return dict(zip(names, (float(w) for w in found_weights / found_weights.sum()), strict=True))
