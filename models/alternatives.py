@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features import calendar
-from features.table import Table, number, objects, time
+from features.table import Table, number, objects, take, time
 from models import economics
 from models.disposition import Model as Classifier
 from models.economics import Costs, Outcome
@@ -32,10 +32,19 @@ def weigh(table: Table, *, condition: Classifier | None, recovery: Recovery | No
     costs = costs_of(recovery)
     gross = economics.gross(grades(table, condition), value_by_now(table, costs), costs)
     if recovery is not None:
-        said = recovery.predict(table)
-        learned = (np.where(said.supported, part, np.nan) for part in (said.mean, said.p10, said.p90))
-        gross = economics.learned_or(gross, Outcome(said.dispositions, *learned))
+        asked = _asked(table, recovery)
+        said = recovery.predict(take(table, asked))
+        learned = [np.full(gross.mean.shape, np.nan) for _ in range(3)]
+        for part, figures in zip(learned, (said.mean, said.p10, said.p90), strict=True):
+            part[asked] = np.where(said.supported, figures, np.nan)
+        gross = economics.learned_or(gross, Outcome(gross.dispositions, *learned))
     return economics.net(gross, number(table, "weight_kg"), costs)
+
+
+def _asked(table: Table, recovery: Recovery) -> npt.NDArray[np.int64]:
+    """Return the lines that the recovery model can answer for: those with a grade, if it needs one."""
+    grade = objects(table, "grade")
+    return np.flatnonzero([not recovery.needs_grade or found is not None for found in grade])
 
 
 def costs_of(recovery: Recovery | None) -> Costs:

@@ -73,6 +73,11 @@ class Model:
         """The dispositions that training saw."""
         return tuple(self.bundle.numbers["dispositions"])
 
+    @property
+    def needs_grade(self) -> bool:
+        """Whether training knew grades: a line without one is then foretold from what its grade may be."""
+        return "" not in self.bundle.numbers["support"]
+
     @cached_property
     def costs(self) -> Costs:
         """Planning figures with what past lines brought in place of the defaults."""

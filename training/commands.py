@@ -17,6 +17,8 @@ from training.answers import answers, card, load
 from training.datasets import Dataset, read
 from training.evaluate import evaluate as judge
 from training.evaluate import table_of_figures
+from training.evidence.crew import Crew, follow
+from training.evidence.figures import Figures
 from training.options import AsJson, Data, Date, MappingFile, Model, Out, Seed, writable, write_table
 from training.settings import Settings
 from training.simulator.world import simulate as draw
@@ -80,18 +82,31 @@ def evaluate(
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
-    """Judge a model on rows it has not seen: by default the test rows of its own data."""
-    folder = _folder(model)
-    facts = card(folder)
-    if facts["task"] == "volume":
-        figures, title = facts["metrics"], "volume: as judged when trained; more by `recoup-lab backtest`"
+    """Judge a model on rows it has not seen, by default its own test rows; `all` judges what they bring."""
+    if model == "all":
+        figures, title = _together(data, mapping, seed), "what the models bring together"
     else:
-        dataset = _dataset(facts, data, mapping)
-        figures = judge(load(folder), dataset, rng=np.random.default_rng(seed))
-        title = f"{facts['task']} on {len(dataset.test.y)} test rows of {dataset.origin.data}"
+        figures, title = _alone(_folder(model), data, mapping, seed)
     typer.echo(table_of_figures(figures, title=title))
     if as_json:
         typer.echo(json.dumps(figures))
+
+
+def _alone(folder: Path, data: Path | None, mapping: Path | None, seed: int) -> tuple[Figures, str]:
+    facts = card(folder)
+    if facts["task"] == "volume":
+        return facts["metrics"], "volume: as judged when trained; more by `recoup-lab backtest`"
+    dataset = _dataset(facts, data, mapping)
+    figures = judge(load(folder), dataset, rng=np.random.default_rng(seed))
+    return figures, f"{facts['task']} on {len(dataset.test.y)} test rows of {dataset.origin.data}"
+
+
+def _together(data: Path | None, mapping: Path | None, seed: int) -> Figures:
+    """Follow the recommendations of the registered models through the test rows of a simulated history."""
+    folders = {task: _folder(task) for task in ("condition", "recovery", "workload")}
+    dataset = _dataset(card(folders["recovery"]), data, mapping)
+    crew = Crew(**{task: load(folder) for task, folder in folders.items()})
+    return follow(crew, dataset.test, rng=np.random.default_rng(seed))
 
 
 def promote(model: Model, *, seed: Seed = 0) -> None:

@@ -32,7 +32,7 @@ class Crew:
     workload: Any = None
 
 
-def judge(crew: Crew, rows: Rows, *, rng: np.random.Generator, days: int = DAYS) -> Figures:
+def follow(crew: Crew, rows: Rows, *, rng: np.random.Generator, days: int = DAYS) -> Figures:
     """Follow a crew's recommendations through rows of a simulated world that were inspected.
 
     Returns
