@@ -174,6 +174,34 @@ def test_another_rule_never_allows_more(
     assert after.is_no_looser_than(before)
 
 
+@settings(max_examples=200)
+@given(
+    proposal=_PROPOSALS,
+    stage=st.sampled_from([Stage.DISPOSITION, Stage.SETTLEMENT]),
+    candidates=st.permutations([Disposition.RETURN_TO_VENDOR, *sorted(BY_PERMISSION), Disposition.RESTOCK]),
+    effect=st.sampled_from([Effect.FORBID, Effect.AUTO]),
+)
+def test_steering_away_from_a_disposition_never_lifts_what_was_asked_of_it(
+    plain: dict[str, Any], proposal: Proposal, stage: Stage, candidates: list[Disposition], effect: Effect
+) -> None:
+    """Another one may be chosen for it, and the approval that it needed stays."""
+    proposal = _on(plain, replace(proposal, stage=stage, candidates=tuple(candidates)))
+    before = judge(POLICIES, proposal, site="DAL1")
+    steering = replace(
+        next(rule for rule in POLICIES.rules if rule.id == "OPS-10"),
+        id="ZZZ-01",
+        effect=effect,
+        when=POLICIES.language.condition("true"),
+        targets=frozenset(),
+        dispositions=BY_PERMISSION
+        if effect is Effect.AUTO
+        else frozenset({before.disposition} - {LAST_RESORT}),
+    )
+    after = judge(_with_rule(steering, first=True), proposal, site="DAL1")
+    assert {need.rule for need in after.approvals} >= {need.rule for need in before.approvals}
+    assert SEVERITY[after.status] >= SEVERITY[before.status]
+
+
 @settings(max_examples=300)
 @given(proposal=_known_returns(), rule=_rules(), forgotten=st.sampled_from(_NAMES))
 def test_forgetting_a_fact_never_allows_more_whatever_the_rules(
