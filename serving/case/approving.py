@@ -36,19 +36,28 @@ _ENDS: Final = {
 
 
 def involved_in(tx: Transaction, recommendation: Recommendation) -> dict[str, Part]:
-    """Everyone who has had to do with the case: nobody of them may approve it."""
-    parts: dict[str, Part] = {}
-    for event in tx.events(recommendation.return_line_id):
-        actor = event.data.get("actor") or event.data.get("inspector")
-        if event.type in _PARTS_BY_EVENT and isinstance(actor, str):
-            parts[actor] = _PARTS_BY_EVENT[event.type]
+    """Everyone who has had to do with the case, at any of its stages: nobody of them may approve it."""
+    line, parts = recommendation.return_line_id, dict[str, Part]()
+    for event in tx.events(line):
+        if event.type in _PARTS_BY_EVENT:
+            named = (event.data.get(name) for name in ("actor", "inspector"))
+            parts |= {actor: _PARTS_BY_EVENT[event.type] for actor in named if isinstance(actor, str)}
+    parts |= dict.fromkeys(_correctors(tx, recommendation), Part.CHANGED_FACTS)
     parts |= dict.fromkeys(recommendation.related, Part.CHANGED_FACTS)
-    inspector = (recommendation.request.get("inspection") or {}).get("inspector")
-    if inspector:
-        parts[inspector] = Part.INSPECTED
+    for one in tx.recommendations(return_line_id=line):
+        inspector = (one.request.get("inspection") or {}).get("inspector")
+        parts |= {inspector: Part.INSPECTED} if inspector else {}
     parts[recommendation.actor] = Part.HOLDS_REQUESTING_KEY
     parts[recommendation.requested_by] = Part.REQUESTED
     return parts
+
+
+def _correctors(tx: Transaction, recommendation: Recommendation) -> Iterator[str]:
+    """Whoever corrected what was read from the case's documents."""
+    attached = set(recommendation.request.get("document_ids", ()))
+    about = {document.id for document in tx.documents_about(recommendation.return_line_id)}
+    for document in sorted(attached | about):
+        yield from (correction.actor for correction in tx.corrections(document))
 
 
 def requirement_of(approval: Approval, authority: Authority) -> Requirement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,10 @@ def test_an_outcome_ends_what_comes_before_disposition_and_begins_nothing(
 ) -> None:
     found = waiting(dict.fromkeys(kinds, NOON), told=True)
     assert (found[0] if found else None) == stage
+
+
+def test_the_page_on_approvals_names_every_stage_with_its_limit_and_owner() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()]
+    told = {row[0]: (row[3], row[4]) for row in rows if len(row) == 5}
+    assert told.items() >= {name: (f"`{one.limit}`", one.owner) for name, one in STAGES.items()}.items()

@@ -6,6 +6,7 @@ from itertools import count, product
 
 import pytest
 
+from ledger.evidence import Correction, Document
 from policy.policies import DEFAULT_RULES, PolicySet, files_of
 from serving.access import RIGHTS, Action
 from serving.auth import hashed
@@ -167,3 +168,55 @@ def test_bulk_votes_stand_in_the_audit_trail_one_by_one(service):
     page = service.call("GET", "/v1/audit", role="auditor").json()["items"]
     entries = [entry["body"]["approval"] for entry in page if entry["kind"] == "approval.vote"]
     assert entries == cases
+
+
+@pytest.mark.parametrize("bound", ["by its line", "by the request"])
+def test_whoever_corrected_a_document_of_the_case_changed_its_facts(service, bound):
+    of_line = "RMA-D/1" if bound == "by its line" else None
+    at = service.clock()
+    document = Document("doc_1", "sha256:x", "OTHER", "x.pdf", {}, "service:x", at, return_line_id=of_line)
+    with service.ledger.write() as tx:
+        tx.add_document(document)
+        tx.add_correction(Correction("cor_1", "doc_1", {"total": "600.00"}, "emp:3", at))
+    money = {"credit_requested__amount": "600.00", "sale__price_paid": "600.00", "item__unit_cost": "400.00"}
+    line = a_line(return_line_id="RMA-D/1", document_ids=[] if of_line else ["doc_1"], **money)
+    approval = service.recommend(line).json()["approvals"][0]["id"]
+    who = {"role": "supervisor", "etag": etag_of(service, approval)}
+    assert [act(service, "approve", approval, subject=name, **who) for name in ("emp:3", "emp:9")] == [
+        403,
+        201,
+    ]
+
+
+def test_whoever_inspected_at_an_earlier_stage_has_still_inspected(service):
+    a_case(service, "600.00")
+    number = next(NUMBERS) - 1
+    money = {"credit_requested__amount": "600.00", "sale__price_paid": "600.00", "item__unit_cost": "400.00"}
+    later = a_line(
+        return_line_id=f"RMA-{number}/1",
+        stage="SETTLEMENT",
+        customer={"id": f"C-{number}"},
+        sale__order_number=f"SO-{number}",
+        inspection={"grade": "B", "serial_found": "SN-9"},
+        **money,
+    )
+    approvals = service.recommend(later).json()["approvals"]
+    approval = next(one["id"] for one in approvals if one["rule"] == "FIN-01")
+    assert act(service, "approve", approval, role="supervisor", subject=PEOPLE["inspector"]) == 403
+
+
+def test_an_event_that_names_two_people_bars_both(service):
+    approval = a_case(service, "600.00")
+    line = service.call("GET", f"/v1/approvals/{approval}", role="auditor").json()["return_line_id"]
+    event = {
+        "specversion": "1.0",
+        "id": "both",
+        "source": "wms",
+        "type": "returns.inspection.completed.v1",
+        "subject": line,
+        "time": "2026-11-20T11:30:00Z",
+        "data": {"actor": "emp:31", "inspector": "emp:32"},
+    }
+    assert service.call("POST", "/v1/events", json=event).status_code == 202
+    for subject in ("emp:31", "emp:32"):
+        assert act(service, "approve", approval, role="supervisor", subject=subject) == 403
