@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, insert, select, update
 
 from features.returns import Money
 from ledger.approvals.records import PENDING, Approval
@@ -90,12 +90,6 @@ class Inbox(Recommendations):
         # The page is found in one index alone; only its rows are then read whole.
         query = _joined().where(approvals.c.id.in_(page)).order_by(approvals.c.seq)
         return tuple(map(_read, self._all(query)))
-
-    def approvals_asked(self, rule: str, *, site: str, since: datetime) -> int:
-        """Count the approvals that a rule has asked for at a site since a moment, whatever became of them."""
-        mine = (approvals.c.rule == rule) & (approvals.c.site == site) & (approvals.c.at >= since)
-        query = select(func.count()).select_from(approvals).where(mine)
-        return int(self._connection.execute(query).scalar_one())
 
     def approvals_of(self, recommendation_id: str) -> tuple[Approval, ...]:
         """Return all approvals of a recommendation, oldest first."""
