@@ -93,11 +93,8 @@ class Ledger:
         Raises
         ------
         LedgerUnavailableError
-            Otherwise, saying which; also for a while after a write has failed, for a full disk takes what
-            still fits.
+            Otherwise, saying which.
         """
-        if time.monotonic() - self._failed_at < self._lock_seconds:
-            raise LedgerUnavailableError("the ledger's database refused a write a moment ago.")
         try:
             with _refusals(), self._begin() as connection:
                 found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -107,6 +104,11 @@ class Ledger:
             raise LedgerUnavailableError("the ledger's schema is not of this version; run recoup migrate.")
         with _refusals(), self._begin(exclusive=True) as connection:
             connection.execute(update(chain_head).values(seq=chain_head.c.seq))
+
+    @property
+    def failed_lately(self) -> bool:
+        """Whether a write failed a moment ago: a full disk answers a ping and takes what still fits."""
+        return time.monotonic() - self._failed_at < self._lock_seconds
 
     def close(self) -> None:
         """Close all connections."""

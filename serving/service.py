@@ -35,7 +35,7 @@ class Recoup:
     """Triage and forecasting of returns; the contract lives in the mounted application."""
 
     def __is_ready__(self) -> bool:
-        """Ready means: models loaded or allowed to be missing, ledger reachable, policy valid."""
+        """Ready means: models loaded or allowed to be missing, ledger reached and written, policy valid."""
         runtime = getattr(application.state, "runtime", None)
         if runtime is None or (runtime.champions.degraded and runtime.settings.without_models == "refuse"):
             return False
@@ -43,4 +43,4 @@ class Recoup:
             runtime.ledger.ping()
         except LedgerUnavailableError:
             return False
-        return True
+        return not runtime.ledger.failed_lately
