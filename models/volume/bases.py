@@ -18,6 +18,8 @@ HALF_LIVES: Final[Mapping[str, tuple[float, float, float]]] = {
 }
 PROFILE_WEEKS: Final = 26  # how far back the weekday profile looks
 PROFILE_PRIOR: Final = 50.0  # returns that the pooled profile is worth against a series' own
+SEASON_PRIOR: Final = 100.0  # returns in a month that the pooled season is worth against a series' own
+LEAST_SEASON: Final = 0.05
 PRIOR_RETURNS: Final = 5.0  # returns that the pooled rate of returning is worth against a series' own
 FLOOR: Final = 1e-3  # returns a period: nothing is impossible, and logarithms stay finite
 
@@ -96,15 +98,19 @@ def _weekdays(values: Floats, weekday: Floats) -> Floats:
 
 def _months(values: Floats, month: Floats, year: int) -> Floats:
     # Whole years only, each measured against its own mean, so that growth does not pass for a season.
-    total = values.sum(0)
     years = values.shape[1] // year
-    recent = total[-years * year :].reshape(years, year)
-    relative = (recent / np.maximum(recent.mean(1, keepdims=True), 1e-9)).ravel()
-    months = month[: values.shape[1]][-years * year :]
-    factors = np.array(
-        [relative[months == number].mean() if (months == number).any() else 1.0 for number in range(1, 13)]
-    )
-    return np.asarray(np.maximum(factors, 0.05)[month - 1])
+    recent = values[:, -years * year :].reshape(len(values), years, year)
+    months = month[: values.shape[1]][-years * year :].reshape(years, year)
+    total = recent.sum(0)
+    usual, of_total = (np.broadcast_to(x.mean(-1, keepdims=True), x.shape) for x in (recent, total))
+    factors = np.ones((len(values), 12))
+    for number in range(12):
+        inside = months == number + 1
+        if inside.any():
+            shared = total[inside].sum() / max(of_total[inside].sum(), 1e-9)
+            own = recent[:, inside].sum(1) + SEASON_PRIOR * shared
+            factors[:, number] = own / (usual[:, inside].sum(1) + SEASON_PRIOR)
+    return np.asarray(np.maximum(factors, LEAST_SEASON)[:, month - 1])
 
 
 def _smoothed(y: Floats, shape: Floats, half_life: float, *, prior: float = 0.0) -> Floats:

@@ -23,9 +23,10 @@ from models.volume.panel import Floats, Integers
 Keys = tuple[tuple[str, ...], ...]
 Mask = npt.NDArray[np.bool_]
 _Seen = tuple[Floats, Floats, list[Floats]]
+_Sums = tuple[Floats, Floats, list[Floats]]
 
 LEAST_VARIANCE: Final = 1e-6
-TYPICAL_EXCESS: Final = 0.1  # excess variance assumed where squared errors are weighed
+ROUNDS: Final = 4  # variances weigh the errors from which they are found
 LEAST_NODE: Final = 0.1  # returns; one stray return must not weigh like a hundred where none is expected
 LARGEST_MEAN: Final = 1e12  # keeps Poisson draws inside 64 bits
 # Before any backtest: 10 % for the total, 20 % for a series, 10 % for a period (standard deviations) and
@@ -102,17 +103,23 @@ def disperse(actual: Floats, mean: Floats, keys: Keys) -> Dispersion:
     ----------
     actual, mean : ndarray of shape (origins, n, H)
     """
-    groups = list(partitions(keys).items())
-    parts = [_equations(actual, mean, nodes, groups) for _, nodes in groups]
-    equations, errors = (np.concatenate(found) for found in zip(*parts, strict=True))
+    groups = partitions(keys)
+    sums = [_sums(actual, mean, nodes, list(groups.values())) for nodes in groups.values()]
     lean = usual(keys)
     prior = np.array([v for level in lean.levels for v in (level.whole, level.period)] + [lean.batch])
-    # A few origins tell variances apart badly, so the equations lean a little on what is usual.
-    # Each in its own unit: batches count returns, the others shares.
-    pull = np.diag(np.sqrt(LEAN * np.maximum((equations**2).sum(0), LEAST_VARIANCE)))
-    found, _ = nnls(np.vstack([equations, pull]), np.concatenate([errors, pull @ prior]))
+    found = prior
+    for _ in range(ROUNDS):
+        # Weighed by the variance that they should have, errors of all levels and sizes speak equally loud.
+        rows, errors = zip(
+            *(row for both in sums for each in both for row in _equations(each, found)), strict=True
+        )
+        equations = np.array(rows)
+        # A few origins tell variances apart badly, so the equations lean a little on what is usual, each in
+        # its own unit: batches count returns, the others shares.
+        pull = np.diag(np.sqrt(LEAN * np.maximum((equations**2).sum(0), LEAST_VARIANCE)))
+        found, _ = nnls(np.vstack([equations, pull]), np.concatenate([errors, pull @ prior]))
     pairs = zip(found[:-1:2], found[1::2], strict=True)
-    levels = (Level(kept, float(w), float(p)) for (kept, _), (w, p) in zip(groups, pairs, strict=True))
+    levels = (Level(kept, float(w), float(p)) for kept, (w, p) in zip(groups, pairs, strict=True))
     return Dispersion(tuple(levels), float(found[-1]))
 
 
@@ -214,29 +221,32 @@ def _miscoverage(dispersion: Dispersion, came: Floats, told: Floats, shared: lis
     return float((missed**2 / (shares * (1 - shares)) * evidence).sum())
 
 
-def _equations(
-    actual: Floats, mean: Floats, nodes: Integers, groups: list[tuple[tuple[bool, ...], Integers]]
-) -> tuple[Floats, Floats]:
-    """Give equations by the period and over the horizon: what each variance adds, and the excess.
-
-    One for each class of size: only together do they tell batches from shares of the mean.
-    """
-    rows, errors = [], []
+def _sums(actual: Floats, mean: Floats, nodes: Integers, groups: list[Integers]) -> list[_Sums]:
+    """Sum a level up, by the period and over the horizon: told, excess beyond Poisson, variances' parts."""
+    found = []
     for over_periods in (False, True):
         came, told = (_over(summed(values, nodes), over_periods) for values in (actual, mean))
-        excess = (came - told) ** 2 - told
-        # Squared errors grow with the node; without a weight the largest would speak for all.
-        weight = 1 / np.maximum(told + TYPICAL_EXCESS * told**2, LEAST_NODE)
         parts = []
-        for _, others in groups:
-            whole = _shared(mean, nodes, others, over_periods=over_periods)
-            period = _over(_shared(mean, nodes, others), over_periods)
-            parts += [whole * weight, period * weight]
-        parts.append(told * weight)
-        for size in _sizes(told):
-            rows.append([part[size].sum() / told.size for part in parts])
-            errors.append((excess * weight)[size].sum() / told.size)
-    return np.array(rows), np.array(errors)
+        for others in groups:
+            parts.append(_shared(mean, nodes, others, over_periods=over_periods))
+            parts.append(_over(_shared(mean, nodes, others), over_periods))
+        found.append((told, (came - told) ** 2 - told, [*parts, told]))
+    return found
+
+
+def _equations(sums: _Sums, found: Floats) -> list[tuple[Floats, float]]:
+    """Say what each variance should add to the excess, and the excess, for each class of size.
+
+    Only together do large and small nodes tell batches from shares of the mean.
+    """
+    told, excess, parts = sums
+    variance = told + sum(value * part for value, part in zip(found, parts, strict=True))
+    weight = 1 / np.maximum(variance, LEAST_NODE)
+    weighed = [part * weight for part in parts]
+    return [
+        (np.array([part[size].mean() for part in weighed]), float((excess * weight)[size].mean()))
+        for size in _sizes(told)
+    ]
 
 
 def _sizes(told: Floats) -> list[Mask]:
