@@ -235,7 +235,8 @@ RECORD: Final = tuple(
     (name, {"number": "float64", "time": "datetime64[us]"}.get(KINDS[name], "object"))
     for name in (
         *("return_line_id", "requested_at", "site", "region", "quantity", "reason", "stage", "customer_note"),
-        *("customer_id", "customer_tier", "customer_since", "supplier_id", "warranty_until", "opened"),
+        *("customer_id", "customer_tier", "customer_since", "address_id", "device_id"),
+        *("supplier_id", "warranty_until", "opened"),
         *("expires_at", "sku", "family", "brand", "unit_cost", "weight_kg", "serial", "serial_shipped"),
         *("regulatory_classes", "handling_classes", "credit_requested", "currency", "sold_at", "channel"),
         *("price_paid", "sold_quantity", "grade", "inspected_at", "inspector", "serial_found"),
@@ -252,6 +253,7 @@ def _record(line: ReturnLine) -> tuple[Any, ...]:
     return (
         *(line.return_line_id, _naive(line.requested_at), line.site, line.region, line.quantity),
         *(line.reason, line.stage, line.customer_note, customer.id, customer.tier, _naive(customer.since)),
+        *(customer.address_id, customer.device_id),
         *(line.supplier.id, _naive(line.warranty_until), check.opened, _naive(check.expires_at)),
         *(item.sku, item.family, item.brand, _amount(item.unit_cost), item.weight_kg),
         *(item.serial, item.serial_shipped, _joined(item.regulatory_classes), _joined(item.handling_classes)),

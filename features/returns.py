@@ -230,11 +230,13 @@ def _is_plain(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who returns."""
+    """Who returns; address and device are opaque ids that several customers may share."""
 
     id: str
     tier: str | None = None
     since: datetime | None = None
+    address_id: str | None = None
+    device_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ CANONICAL: Final = (
     Canonical("customer_id", "text", "CRM"),
     Canonical("customer_tier", "category", "CRM"),
     Canonical("customer_since", "time", "CRM"),
+    Canonical("address_id", "text", "CRM"),
+    Canonical("device_id", "text", "CRM"),
     Canonical("supplier_id", "category", "ERP"),
     Canonical("sku", "category", "ERP"),
     Canonical("family", "category", "ERP"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Select, select
 
 from features.events import Event, EventType
-from features.returns import Money
+from features.returns import Grade, Money
 from ledger.chain import NotInLedgerError
 from ledger.personal import opened, with_personal
 from ledger.schema import lines, recommendations
@@ -19,6 +19,7 @@ from ledger.waits import Waits
 from policy.timing.stages import MILESTONES
 
 FRAUD_VERDICTS: Final = {EventType.FRAUD_CONFIRMED: True, EventType.FRAUD_CLEARED: False}
+GRADED: Final = tuple(grade for grade in Grade if grade is not Grade.UNGRADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Evidence(Waits):
     def add_event(self, event: Event, *, actor: str) -> bool:
         """Record an event; False, and nothing written, when (source, id) came before.
 
-        A fraud verdict also becomes the line's label, known from the moment the event was recorded.
+        A fraud verdict also becomes the line's label, and the grade of an inspection counts in the history,
+        known from the moment the event was recorded.
         """
         return self.add_events([event], actor=actor)[0]
 
@@ -112,6 +114,9 @@ class Evidence(Waits):
             source=event.source,
             type=str(event.type),
         )
+        grade = event.data.get("grade")
+        if event.type == EventType.INSPECTION_COMPLETED and grade in GRADED:
+            self.add_finding(event.subject, grade=grade, known_at=event.recorded_at)
         if event.type in FRAUD_VERDICTS:
             self.add_fraud_label(
                 event.subject,

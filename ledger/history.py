@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
@@ -19,32 +19,46 @@ from sqlalchemy import (
     Insert,
     Select,
     Text,
-    bindparam,
     cast,
-    exists,
     false,
     func,
     insert,
-    literal,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from features.history import AGGREGATES, ENTITIES, MINOR_UNITS, Aggregate
+from features.history import (
+    AGGREGATES,
+    DAYS_SINCE,
+    ENTITIES,
+    MINOR_UNITS,
+    PERSONAL,
+    SEEN,
+    TOLD,
+    Aggregate,
+    seen,
+)
 from features.returns import Money
 from ledger.personal import AT_ONCE, Personal, behind
-from ledger.schema import fraud_labels, fraud_marks, hourly, lines, standing
-from ledger.schema.columns import Utc
+from ledger.schema import fraud_labels, fraud_marks, hourly, lines, past, standing
+from ledger.schema.figures import figures, hour_of, moments
 
-BY_HOUR: Final = ("product", "supplier", "site")  # a customer has too few lines to be worth sums
-COUNTED: Final = {"count": "count", "quantity": "quantity", "credit": "hundredths"}
+BY_HOUR: Final = tuple(entity for entity in ENTITIES if entity not in PERSONAL)
+SUMMED: Final = ("count", "quantity", "hundredths", *SEEN)
 GIVES_NOTHING: Final = ("denied", "rejected", "expired", "recalled")
 DAYS_OF_STRUCTURING: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One return line as first known."""
+    """One return line as first known.
+
+    Parameters
+    ----------
+    marks : mapping of str to int
+        `features.history.told` of the request.
+    """
 
     return_line_id: str
     customer_id: str
@@ -57,6 +71,9 @@ class Line:
     requested: Money
     supplier_id: str | None = None
     order_number: str | None = None
+    address_id: str | None = None
+    device_id: str | None = None
+    marks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,7 @@ class Histories(Personal):
             kind = "line.known"
             witnessed = [self._witness(lines, row, kind=kind, subject=row["return_line_id"]) for row in rows]
             self._connection.execute(insert(lines), witnessed)
-            self._sum_up(rows)
+            self._remember(new, rows)
             for label in self._all(select(fraud_labels).where(fraud_labels.c.return_line_id.in_(ids))):
                 self._mark(label)
         return len(new)
@@ -137,20 +154,31 @@ class Histories(Personal):
         )
         self._mark({**values, "seq": seq})
 
-    def history(
-        self,
-        *,
-        customer_id: str | None,
-        sku: str | None,
-        supplier_id: str | None,
-        site: str | None,
-        as_of: datetime,
-    ) -> dict[str, float]:
-        """Return every figure of `AGGREGATES` known just before `as_of`; NaN for a missing entity."""
-        ids = {"customer": customer_id, "product": sku, "supplier": supplier_id, "site": site}
-        row = self._connection.execute(_figures(), _moments(as_of) | ids).one()
+    def add_finding(self, return_line_id: str, *, grade: str, known_at: datetime) -> bool:
+        """Count what the first inspection of a known line found; False where that was told before."""
+        line = self._first(select(past).where(past.c.return_line_id == return_line_id))
+        if line is None or line["found_from"] is not None:
+            return False
+        marks = seen(grade)
+        # As in features.history: a finding cannot count before the line itself does.
+        found_from = max(known_at, line["requested_at"])
+        this = past.c.return_line_id == return_line_id
+        self._connection.execute(update(past).where(this).values(found_from=found_from, **marks))
+        self._sum_up([(line, found_from, marks)])
+        return True
+
+    def history(self, behind: Mapping[str, str | None], *, as_of: datetime) -> dict[str, float]:
+        """Return every figure of `AGGREGATES` known just before `as_of`; NaN for a missing entity.
+
+        Parameters
+        ----------
+        behind : mapping of str to str or None
+            The id of each of `ENTITIES`; one left out is missing.
+        """
+        ids = {entity: behind.get(entity) for entity in ENTITIES}
+        row = self._connection.execute(figures(), moments(as_of) | ids).one()
         return {
-            aggregate.name: _value(aggregate, figure, missing=ids[aggregate.entity] is None)
+            aggregate.name: math.nan if ids[aggregate.entity] is None else _value(aggregate, figure, as_of)
             for aggregate, figure in zip(AGGREGATES, row, strict=True)
         }
 
@@ -191,18 +219,25 @@ class Histories(Personal):
             for row in self._all(query)
         )
 
-    def _sum_up(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add lines to the sums of their hours."""
+    def _remember(self, part: Sequence[Line], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what lines say of those behind them, and add them to the sums of their hours."""
+        kept = [
+            {name: row[name] for name in row.keys() & past.c.keys()}
+            | {"address_id": line.address_id, "device_id": line.device_id}
+            | {name: int(line.marks.get(name, 0)) for name in TOLD}
+            | dict.fromkeys(SEEN, 0)
+            for line, row in zip(part, rows, strict=True)
+        ]
+        self._connection.execute(insert(past), kept)
+        asked = [{"count": 1, "quantity": row["quantity"], "hundredths": row["hundredths"]} for row in rows]
+        self._sum_up([(row, row["requested_at"], sums) for row, sums in zip(rows, asked, strict=True)])
+
+    def _sum_up(self, marks: Iterable[tuple[Mapping[str, Any], datetime, Mapping[str, int]]]) -> None:
+        """Add what lines say, from a moment on, to the sums of their hours."""
         added = [
-            {
-                "entity": entity,
-                "entity_id": row[ENTITIES[entity]],
-                "hour": _hour(row["requested_at"]),
-                "count": 1,
-                "quantity": row["quantity"],
-                "hundredths": row["hundredths"],
-            }
-            for row in rows
+            dict.fromkeys(SUMMED, 0)
+            | {"entity": entity, "entity_id": row[ENTITIES[entity]], "hour": hour_of(moment), **sums}
+            for row, moment, sums in marks
             for entity in BY_HOUR
             if row[ENTITIES[entity]] is not None
         ]
@@ -210,7 +245,7 @@ class Histories(Personal):
 
     def _mark(self, label: Mapping[str, Any]) -> None:
         """Put a label beside its line, once both are known."""
-        line = self._first(select(lines).where(lines.c.return_line_id == label["return_line_id"]))
+        line = self._first(select(past).where(past.c.return_line_id == label["return_line_id"]))
         if line is None:
             return
         values = {name: label[name] for name in ("seq", "return_line_id", "confirmed", "known_at")}
@@ -221,7 +256,7 @@ class Histories(Personal):
 
 
 def _row(line: Line, customer: str, actor: str, at: datetime) -> dict[str, Any]:
-    row = {name: getattr(line, name) for name in Line.__dataclass_fields__ if name != "requested"}
+    row = {name: getattr(line, name) for name in Line.__dataclass_fields__ if name in lines.c}
     money = {"requested_minor": line.requested.minor, "currency": line.requested.currency}
     row |= {"customer_id": customer, "hundredths": _hundredths(line.requested)}
     return {**row, **money, "actor": actor, "at": at}
@@ -231,7 +266,7 @@ def _row(line: Line, customer: str, actor: str, at: datetime) -> dict[str, Any]:
 def _growing(dialect: str) -> Insert:
     """Return the statement that adds to an hour's sums, or begins them."""
     start = postgresql.insert(hourly) if dialect == "postgresql" else sqlite.insert(hourly)
-    grown = {name: hourly.c[name] + start.excluded[name] for name in COUNTED.values()}
+    grown = {name: hourly.c[name] + start.excluded[name] for name in SUMMED}
     return start.on_conflict_do_update(index_elements=list(hourly.primary_key), set_=grown)
 
 
@@ -240,93 +275,17 @@ def _hundredths(requested: Money) -> int:
     return int((Decimal(requested.text) * MINOR_UNITS).to_integral_value(ROUND_HALF_EVEN))
 
 
-def _hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _moments(as_of: datetime) -> dict[str, datetime]:
-    """Return the parameters of `_figures`: the start of every window, and both ends in whole hours."""
-    moments = {"as_of": as_of, "last_hour": _hour(as_of)}
-    for days in {aggregate.window_days for aggregate in AGGREGATES if aggregate.window_days}:
-        start = as_of - timedelta(days=days)
-        moments[f"from_{days}"] = start
-        # The hour that the window cuts is read line by line, whole hours from their sums.
-        moments[f"first_hour_{days}"] = _hour(start) + timedelta(hours=1)
-    return moments
-
-
-def _value(aggregate: Aggregate, figure: Any, *, missing: bool) -> float:
-    if missing:
-        return math.nan
-    return int(figure) / (MINOR_UNITS if aggregate.value == "credit" else 1)
-
-
-@cache
-def _figures() -> Select[Any]:
-    """Return the one statement that reads every aggregate."""
-    return select(*(_figure(aggregate).label(aggregate.name) for aggregate in AGGREGATES))
-
-
-def _figure(aggregate: Aggregate) -> ColumnElement[Any]:
-    if aggregate.value == "fraud_confirmed":
-        return _frauds(aggregate)
-    start = _at(f"from_{aggregate.window_days}") if aggregate.window_days else None
-    if aggregate.entity not in BY_HOUR:
-        return _from_lines(aggregate, start, _at("as_of"))
-    first = _at(f"first_hour_{aggregate.window_days}") if aggregate.window_days else None
-    total = _from_hours(aggregate, first) + _from_lines(aggregate, _at("last_hour"), _at("as_of"))
-    return total if start is None else total + _from_lines(aggregate, start, first)
-
-
-def _from_lines(aggregate: Aggregate, start: Any, end: Any) -> ColumnElement[Any]:
-    amount = literal(1) if aggregate.value == "count" else lines.c[COUNTED[aggregate.value]]
-    query = select(func.coalesce(func.sum(amount), 0)).where(
-        lines.c[ENTITIES[aggregate.entity]] == _asked(aggregate), lines.c.requested_at < end
-    )
-    return (query if start is None else query.where(lines.c.requested_at >= start)).scalar_subquery()
-
-
-def _from_hours(aggregate: Aggregate, first: Any) -> ColumnElement[Any]:
-    query = select(func.coalesce(func.sum(hourly.c[COUNTED[aggregate.value]]), 0)).where(
-        hourly.c.entity == aggregate.entity,
-        hourly.c.entity_id == bindparam(aggregate.entity),
-        hourly.c.hour < _at("last_hour"),
-    )
-    return (query if first is None else query.where(hourly.c.hour >= first)).scalar_subquery()
-
-
-def _frauds(aggregate: Aggregate) -> ColumnElement[Any]:
-    mark, later = fraud_marks.c, fraud_marks.alias().c
-    # Of several labels of a line, the one last known before the moment counts.
-    newer = (later.known_at > mark.known_at) | ((later.known_at == mark.known_at) & (later.seq > mark.seq))
-    overruled = exists().where(
-        later.return_line_id == mark.return_line_id, later.known_at < _at("as_of"), newer
-    )
-    query = select(func.count()).where(
-        mark[ENTITIES[aggregate.entity]] == _asked(aggregate),
-        mark.counted_from < _at("as_of"),
-        mark.confirmed.is_(other=True),
-        ~overruled,
-    )
-    if aggregate.window_days:
-        query = query.where(mark.counted_from >= _at(f"from_{aggregate.window_days}"))
-    return query.scalar_subquery()
-
-
-def _asked(aggregate: Aggregate) -> Any:
-    asked = bindparam(aggregate.entity, type_=Text())
-    return behind(asked) if aggregate.entity == "customer" else asked
-
-
-def _at(name: str) -> ColumnElement[Any]:
-    return bindparam(name, type_=Utc())
-
-
 def _past(line: Line) -> Select[Any]:
     """Select where the other lines stand, in the same currency."""
     return select(standing).where(
         standing.c.return_line_id != line.return_line_id, standing.c.currency == line.requested.currency
     )
+
+
+def _value(aggregate: Aggregate, figure: Any, as_of: datetime) -> float:
+    if aggregate.value == DAYS_SINCE:
+        return math.nan if figure is None else (as_of - figure) / timedelta(days=1)
+    return int(figure) / (MINOR_UNITS if aggregate.value == "credit" else 1)
 
 
 def _sums(line: Line, *, since: datetime, year: datetime) -> Select[Any]:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    update,
 )
 
 from features.returns import BadInputError
@@ -36,7 +37,9 @@ from ledger.schema import (
     answers,
     approval_state,
     approvals,
+    fraud_marks,
     lines,
+    past,
     personal,
     recommendations,
     subjects,
@@ -102,6 +105,7 @@ class Personal(Chained):
         )
         self._pseudonyms.pop(customer_id, None)
         self._forget_answers(about)
+        self._unlink(past.c.customer_id == pseudonym)
         gone = subjects.c.pseudonym == pseudonym
         facts = {"reason": reason, "customer": pseudonym}
         return self._erase(theirs, gone, kind="personal.erased", actor=actor, at=at, facts=facts)
@@ -118,6 +122,7 @@ class Personal(Chained):
         facts = {"before": before.isoformat()}
         old, gone = personal.c.at < before, _quiet_since(before)
         self._pseudonyms.clear()
+        self._unlink(past.c.at < before)
         return self._erase(old, gone, kind="personal.expired", actor=actor, at=at, facts=facts)
 
     def _erase(
@@ -144,6 +149,14 @@ class Personal(Chained):
         self.append(kind, subject=subject, actor=actor, at=at, body=body)
         kept = {row["value"].get("path") for row in self._all(held)} if paths else set()
         return Erasure(len(seqs), len(names), tuple(sorted(filter(None, paths - kept))))
+
+    def _unlink(self, whose: ColumnElement[bool]) -> None:
+        """Forget addresses and devices."""
+        nothing = {"address_id": None, "device_id": None}
+        mine = select(past.c.return_line_id).where(whose)
+        marked = update(fraud_marks).where(fraud_marks.c.return_line_id.in_(mine))
+        self._connection.execute(marked.values(nothing))
+        self._connection.execute(update(past).where(whose).values(nothing))
 
     def _subjects_of(self, pseudonym: str) -> list[str]:
         """Return the return lines and documents of a customer, and the pseudonym itself."""

@@ -37,7 +37,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "AMOUNT": "The amount or quantity is unusual.",
     "SERIAL_MISMATCH": "The serial number is not the one that was shipped.",
     "CUSTOMER_HISTORY": "The customer's past returns or credits are unusual.",
-    "CONFIRMED_FRAUD_BEFORE": "Fraud was confirmed before for this customer or product.",
+    "ADDRESS_OR_DEVICE_HISTORY": "The past returns of this address or device are unusual.",
+    "CONFIRMED_FRAUD_BEFORE": "Fraud was confirmed before for this customer, address, device or product.",
     "PRODUCT_HISTORY": "This product, supplier or site sees unusual returns.",
     "TIMING": "The time since the sale or the date of the request is unusual.",
     "CUSTOMER_PROFILE": "The customer's tier or time as a customer is unusual for such a return.",
@@ -52,19 +53,22 @@ _FEATURES: Final = {
     "AMOUNT": ("price_paid", "unit_cost", "quantity", "credit_requested", "currency"),
     "SERIAL_MISMATCH": ("serial_matches", "serial_found_matches"),
     "TIMING": (
-        *("days_since_sale", "days_of_warranty_left", "days_to_expiry", "weekday"),
+        *("days_since_sale", "days_of_warranty_left", "days_to_expiry", "weekday", "requested_on"),
         *("season_sin", "season_cos", "days_since_christmas"),
     ),
     "CUSTOMER_PROFILE": ("customer_tier", "customer_days"),
-    "REASON_AND_NOTE": ("reason", "note_length", "customer_note", "opened"),
+    "REASON_AND_NOTE": ("reason", "note_length", "customer_note", "note_as_given", "opened"),
     "CHANNEL_AND_PLACE": ("channel", "site", "region"),
+}
+_PASTS: Final = {
+    "customer": "CUSTOMER_HISTORY",
+    "address": "ADDRESS_OR_DEVICE_HISTORY",
+    "device": "ADDRESS_OR_DEVICE_HISTORY",
 }
 _CODES: Final = {feature: code for code, features in _FEATURES.items() for feature in features} | {
     aggregate.name: "CONFIRMED_FRAUD_BEFORE"
     if aggregate.value == "fraud_confirmed"
-    else "CUSTOMER_HISTORY"
-    if aggregate.entity == "customer"
-    else "PRODUCT_HISTORY"
+    else _PASTS.get(aggregate.entity, "PRODUCT_HISTORY")
     for aggregate in AGGREGATES
 }
 

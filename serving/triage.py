@@ -14,8 +14,10 @@ from typing import Any
 
 import rfc8785
 
+from features.columns import table_of
 from features.events import EventType
-from features.returns import STAGE_ORDER, Money, ReturnLine, Stage
+from features.history import told
+from features.returns import STAGE_ORDER, Grade, Money, ReturnLine, Stage
 from ledger.approvals import Approval
 from ledger.chain import ConflictError, NotInLedgerError
 from ledger.history import Line
@@ -51,13 +53,7 @@ class Asked:
 def prepare(runtime: Runtime, line: ReturnLine) -> Case:
     """Read what is known about the line and ask the models; nothing is written."""
     with runtime.ledger.read() as tx:
-        history = tx.history(
-            customer_id=line.customer.id,
-            sku=line.item.sku,
-            supplier_id=line.supplier.id,
-            site=line.site,
-            as_of=line.requested_at,
-        )
+        history = tx.history(_behind(line), as_of=line.requested_at)
         master_data = _master_data(tx, line)
         attached = tx.documents_of(line.document_ids)
         sites = tuple(_site(one.id, one.body) for one in tx.references("sites"))
@@ -118,6 +114,8 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
         supersedes=superseded.id if superseded else None,
     )
     tx.add_recommendation(recommendation)
+    if line.grade is not Grade.UNGRADED:
+        tx.add_finding(line.return_line_id, grade=line.grade, known_at=now)
     if lot["drawn"]:
         quality.draw(tx, recommendation, permille=lot["permille"], actor=SERVICE_ACTOR)
     budgeting.note(tx, desk, book, proposal, asked=(role for ask in asks for role in ask.roles))
@@ -313,6 +311,13 @@ def _site(name: str, body: Mapping[str, Any]) -> routing.Site:
     )
 
 
+def _behind(line: ReturnLine) -> dict[str, str | None]:
+    """Whose past counts: the ids of `features.history.ENTITIES`."""
+    customer = line.customer
+    persons = {"customer": customer.id, "address": customer.address_id, "device": customer.device_id}
+    return {**persons, "product": line.item.sku, "supplier": line.supplier.id, "site": line.site}
+
+
 def _line(line: ReturnLine) -> Line:
     return Line(
         return_line_id=line.return_line_id,
@@ -326,6 +331,9 @@ def _line(line: ReturnLine) -> Line:
         requested=line.credit_requested,
         supplier_id=line.supplier.id,
         order_number=line.sale.order_number if line.sale else None,
+        address_id=line.customer.address_id,
+        device_id=line.customer.device_id,
+        marks={name: int(values[0]) for name, values in told(table_of([line])).items()},
     )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from features.history import ENTITIES
+from features.history import ENTITIES, SEEN, TOLD
 from ledger.schema import registers
 from ledger.schema.columns import (
     Sequence,
@@ -39,7 +39,7 @@ from ledger.schema.columns import (
     texts,
 )
 
-REVISION: Final = "0007"  # the migration that this code needs
+REVISION: Final = "0008"  # the migration that this code needs
 
 # The chain -------------------------------------------------------------------------------------------
 
@@ -122,8 +122,8 @@ def _line_columns() -> tuple[Column[Any], ...]:
     )
 
 
-def _by_entity(time: str) -> tuple[Index, ...]:
-    return tuple(Index(None, entity, time) for entity in ENTITIES.values())
+def _by_entity(time: str, *entities: str) -> tuple[Index, ...]:
+    return tuple(Index(None, ENTITIES[entity], time) for entity in entities)
 
 
 recommendations = history(
@@ -166,7 +166,7 @@ lines = history(
     Column("return_line_id", Words, nullable=False, unique=True),
     *_line_columns(),
     *counts("hundredths"),  # the credit asked for as the features count it, whatever the currency
-    *_by_entity("requested_at"),
+    *_by_entity("requested_at", "customer", "product", "supplier", "site"),
     Index(None, "requested_at"),
 )
 # Where each line stands now: what its newest recommendation gives.
@@ -190,7 +190,22 @@ hourly = Table(
     key("entity"),
     key("entity_id"),
     Column("hour", Utc, primary_key=True),
-    *counts("count", "quantity", "hundredths"),
+    *counts("count", "quantity", "hundredths", *SEEN),
+)
+# What a line says of those behind it. Address and device are erased with their customer.
+past = Table(
+    "past",
+    metadata,
+    key("return_line_id"),
+    *texts("customer_id", "sku", "site"),
+    *maybe_texts("address_id", "device_id", "supplier_id"),
+    moment("at"),
+    moment("requested_at"),
+    *counts("quantity", "hundredths", *TOLD),
+    moment("found_from", nullable=True),
+    *counts(*SEEN),
+    *_by_entity("requested_at", "customer", "address", "device"),
+    Index(None, "at"),
 )
 fraud_labels = history(
     "fraud_labels",
@@ -205,12 +220,12 @@ fraud_marks = Table(
     metadata,
     Column("seq", Sequence, ForeignKey("fraud_labels.seq"), primary_key=True, autoincrement=False),
     *texts("return_line_id", "customer_id", "sku", "site"),
-    *maybe_texts("supplier_id"),
+    *maybe_texts("address_id", "device_id", "supplier_id"),
     flag("confirmed"),
     moment("known_at"),
     moment("counted_from"),
     Index(None, "return_line_id", "known_at"),
-    *_by_entity("counted_from"),
+    *_by_entity("counted_from", *ENTITIES),
 )
 
 # Approvals -------------------------------------------------------------------------------------------

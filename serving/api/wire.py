@@ -112,6 +112,8 @@ class CustomerWire(Wire):
     id: Text
     tier: Text | None = None
     since: Day | None = None
+    address_id: Text | None = None
+    device_id: Text | None = None
 
 
 class SupplierWire(Wire):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import insert, text
@@ -19,6 +18,16 @@ from tests.ledger.records import NOON, a_recommendation, after
 
 FIRST_RELEASE = "0004"
 NOTE = "call me after six"
+REQUEST = {
+    "notes": NOTE,
+    "requested_at": "2026-11-20T12:00:00Z",
+    "reason": "DEFECTIVE",
+    "item": {"sku": "DRL-18V", "serial": "SN-1", "serial_shipped": "SN-2"},
+    "sale": {"sold_at": "2026-11-01", "price_paid": "119.00"},
+    "compliance": {"opened": True},
+    "inspection": {"grade": "C"},
+}
+MARKS = ("fault", "opened", "serial_differs", "quick", "dear", "inspected", "poor")
 WAITS = Wait("RMA-0/1", "inspect", NOON, 0, "DAL1", "cleared", 11900)
 
 
@@ -53,7 +62,7 @@ class FirstRelease(Chained):
         self._record(lines, {**line, "hundredths": 11900}, kind="line.known", subject=line_id)
         names = ("id", "stage", "status", "requested_by", "facts", "body", "payload_digest", "digest")
         own = {name: getattr(one, name) for name in (*names, "policy_digest", "supersedes", "action")}
-        own |= {"amount_minor": 11900, "related": list(one.related), "request": {"notes": NOTE}}
+        own |= {"amount_minor": 11900, "related": list(one.related), "request": REQUEST}
         seq = self._record(recommendations, {**line, **own}, kind="recommendation.issued", subject=line_id)
         state = {"recommendation_id": one.id, "seq": seq, "is_current": True}
         state |= {"return_line_id": line_id, "stage": one.stage, "status": one.status, "site": one.site}
@@ -80,7 +89,7 @@ def test_data_and_chain_of_the_first_release_stay_intact(old: Ledger, tmp_path: 
     with old.read() as tx:
         one = tx.recommendation("rec_RMA-0/1")
         assert (one.request, one.line.customer_id, one.payload_digest) == (
-            {"notes": NOTE},
+            REQUEST,
             "C-old-0",
             "sha256:payload",
         )
@@ -88,8 +97,10 @@ def test_data_and_chain_of_the_first_release_stay_intact(old: Ledger, tmp_path: 
         assert tx.events("RMA-0/1")[0].data == {"note": NOTE}
         assert tx.reference("contracts", "C-old-0").body == tx.reference("sites", "DAL1").body == {"a": 1}
         assert tx.waits_to_look_at(after(days=1)) == (WAITS,)
-        asked: dict[str, Any] = {"sku": None, "supplier_id": None, "site": None}
-        assert tx.history(customer_id="C-old-0", **asked, as_of=after(days=1))["customer_count_30d"] == 2
+        found = tx.history({"customer": "C-old-0", "site": "DAL1"}, as_of=after(days=1))
+        assert {found[f"customer_{mark}_ever"] for mark in ("count", *MARKS)} == {2}
+        assert found["customer_regret_ever"] == found["customer_sealed_ever"] == 0
+        assert found["site_poor_30d"] == 3
     assert old.verify().valid
     with old._begin() as connection:
         assert connection.execute(text("SELECT * FROM entries ORDER BY seq")).all()[: len(chain)] == chain
