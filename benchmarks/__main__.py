@@ -9,7 +9,7 @@ import time
 
 from benchmarks.report import RESULTS, Mode, write
 
-NAMES = ("ledger_faults", "ledger_scale", "policy_speed", "service_speed")
+NAMES = ("ledger_faults", "ledger_scale", "policy_speed", "service_speed", "triage_quality")
 
 
 def main() -> int:

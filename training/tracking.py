@@ -149,15 +149,15 @@ class Registry:
 
     def crown(self, model: Registered, *, tags: Mapping[str, str]) -> None:
         """Make a version the champion and write down on it why, and whom it followed."""
+        self.tag(model, tags)
+        with _quiet(self._uri):
+            self._client.set_registered_model_alias(model.name, CHAMPION, model.version)
+
+    def tag(self, model: Registered, tags: Mapping[str, str]) -> None:
+        """Write something down on a version."""
         with _quiet(self._uri):
             for key, value in tags.items():
                 self._client.set_model_version_tag(model.name, model.version, key, value)
-            self._client.set_registered_model_alias(model.name, CHAMPION, model.version)
-
-    def dethrone(self, model: Registered) -> None:
-        """Take the champion's alias away, where no earlier champion could return."""
-        with _quiet(self._uri):
-            self._client.delete_registered_model_alias(model.name, CHAMPION)
 
     def has_signature(self, model: Registered) -> bool:
         """Whether a version's files carry a signature of inputs and outputs (nullable integers drop it)."""
@@ -169,6 +169,25 @@ class Registry:
         """Answer rows through MLflow's own loader, as its server would."""
         with _quiet(self._uri):
             return pd.DataFrame(mlflow.pyfunc.load_model(str(model.logged)).predict(rows))
+
+    def note(
+        self,
+        title: str,
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        plots: Mapping[str, Figure],
+    ) -> None:
+        """Log a run that leaves figures and plots and no model, such as a backtest."""
+        with _quiet(self._uri):
+            experiment = self._client.get_experiment_by_name(EXPERIMENT)
+            with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=title):
+                mlflow.set_tags(dict(tags))
+                mlflow.log_params(dict(params))
+                mlflow.log_metrics(dict(metrics))
+                for name, figure in plots.items():
+                    mlflow.log_figure(figure, f"plots/{name}.png")
 
     def _register(self, name: str, source: str, model_id: str, tags: Mapping[str, str]) -> str:
         if not self._client.search_registered_models(f"name = '{name}'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,15 +12,20 @@ import pandas as pd
 import pytest
 
 from features.returns import BadInputError
-from features.table import take
+from features.table import Table, objects, take
+from models import workload
+from models.recovery import value_of
+from training import promote as promotion
 from training.answers import answers, as_request, card, load
 from training.datasets import Dataset, read
 from training.evaluate import table_of_figures
-from training.promote import Limits, PromotionRefusedError, gates_of, promote
+from training.evidence.gates import Limits, beside_champion, gates_of
+from training.promote import PromotionRefusedError, promote
 from training.simulator.world import simulate, write
-from training.tracking import Registry
+from training.tracking import Registered, Registry
 from training.train import Trained, read_volumes, train
 
+SMALL = Limits(segment_rows=40)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
@@ -41,6 +47,12 @@ def dataset(world: Path) -> Dataset:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """An empty store of runs and models."""
     return Registry(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Registry:
+    """A store of its own, for tests that crown or refuse."""
+    return Registry(tmp_path / "mlflow")
 
 
 @pytest.fixture(scope="module")
@@ -80,16 +92,20 @@ def test_the_registered_model_passes_its_gates(registry: Registry, trained: Trai
         "worth",
         "coverage",
         "leakage",
+        "canary",
         "latency",
     }
 
 
-def test_a_limit_that_is_not_met_names_its_gate_and_changes_nothing(registry: Registry, trained: Trained):
+def test_a_limit_that_is_not_met_names_its_gate_and_changes_nothing(fresh: Registry, dataset: Dataset):
     """Limits are values: no model covers everything, so that limit refuses any, and nobody is crowned."""
-    strict = Limits(coverage=1.01)
+    trained, strict = train(dataset, registry=fresh, seed=3, now=NOW), Limits(coverage=1.01)
     with pytest.raises(PromotionRefusedError, match=r"not promoted: coverage: 0\.\d+ of what promises 0\.90"):
-        promote(trained.registered, registry=registry, now=NOW, limits=strict)
-    assert registry.champion("workload") is None
+        promote(trained.registered, registry=fresh, now=NOW, limits=strict)
+    assert fresh.champion("workload") is None
+    refused = fresh.find("recoup-workload/1")
+    assert refused.tags["refused_at"] == NOW.isoformat()
+    assert refused.tags["refused_by"].startswith("coverage: ")
 
 
 def test_a_model_is_non_inferior_to_itself(registry: Registry, trained: Trained, dataset: Dataset):
@@ -114,6 +130,109 @@ def test_a_worse_model_does_not_pass(registry: Registry, trained: Trained, datas
     gates = gates_of(worse, trained.registered, registry=registry, seed=0)
     failed = {gate.name for gate in gates if not gate.passes}
     assert "non-inferior" in failed
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The service's store of models, and what happened to it: versions put and withdrawn, in their order."""
+    happened: list[str] = []
+    monkeypatch.setattr(promotion, "keep_for_service", lambda model: happened.append(f"put {model.version}"))
+    monkeypatch.setattr(promotion, "withdraw", lambda model: happened.append(f"withdrawn {model.version}"))
+    return happened
+
+
+def test_the_copy_is_there_before_the_alias_moves_and_goes_again_where_it_cannot(
+    fresh: Registry, dataset: Dataset, store: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """A service never finds a crowned version missing, nor keeps one that was not crowned."""
+
+    def crown(self: Registry, model: Registered, *, tags: Mapping[str, str]) -> None:
+        assert store[-1] == f"put {model.version}"
+        raise OSError("the tracking server is gone")
+
+    monkeypatch.setattr(Registry, "crown", crown)
+    with pytest.raises(OSError, match="is gone"):
+        promote(train(dataset, registry=fresh, seed=3, now=NOW).registered, registry=fresh, now=NOW)
+    assert store == ["put 1", "withdrawn 1"]
+    assert fresh.champion("workload") is None
+
+
+def test_promotion_and_rollback_are_recorded_on_the_versions(
+    fresh: Registry, dataset: Dataset, store: list[str]
+):
+    """Who followed whom, through which gates, and who was restored from what."""
+    for _ in range(2):
+        promote(train(dataset, registry=fresh, seed=3, now=NOW).registered, registry=fresh, now=NOW)
+    crowned = fresh.champion("workload")
+    assert crowned is not None
+    assert crowned.tags["previous_champion"] == "1"
+    gates = json.loads(crowned.tags["gates"])
+    assert {"non-inferior", "money", "coverage", "canary", "latency", "reload"} <= set(gates)
+    assert promotion.rollback("workload", registry=fresh, now=NOW).version == "1"
+    assert fresh.find("recoup-workload/1").tags["restored_from"] == "2"
+    assert fresh.find("recoup-workload/2").tags["rolled_back_to"] == "1"
+    assert store == ["put 1", "put 2", "put 1"]
+
+
+def test_a_challenger_that_is_worse_at_one_site_is_refused_by_its_name(dataset: Dataset, trained: Trained):
+    """Minutes foretold three times too long at one site are no average matter."""
+    model = load(trained.registered.folder)
+
+    class Slow:
+        def predict(self, table: Table) -> workload.Prediction:
+            said = model.predict(table)
+            factor = np.where(objects(table, "site") == "DAL1", 3.0, 1.0)
+            return workload.Prediction(said.p50 * factor, said.p90 * factor)
+
+    found = beside_champion(Slow(), model, dataset, seed=0, limits=SMALL)
+    failed = {gate.name for gate in found if not gate.passes}
+    assert "site DAL1" in failed
+    assert "site RNO1" not in failed
+
+
+def test_new_customers_are_a_segment_of_their_own(dataset: Dataset, trained: Trained):
+    """A challenger that serves only known customers well is refused for the others."""
+    model = load(trained.registered.folder)
+    known = set(objects(dataset.train.table, "customer_id").tolist())
+
+    class Clannish:
+        def predict(self, table: Table) -> workload.Prediction:
+            said = model.predict(table)
+            strangers = np.array([name not in known for name in objects(table, "customer_id")])
+            factor = np.where(strangers, 2.0, 1.0)
+            return workload.Prediction(said.p50 * factor, said.p90 * factor)
+
+    found = {
+        gate.name: gate.passes for gate in beside_champion(Clannish(), model, dataset, seed=0, limits=SMALL)
+    }
+    assert found["new customers"] is False
+
+
+def test_a_challenger_that_errs_on_dear_lines_costs_money(dataset: Dataset, trained: Trained):
+    """The same loss a line on average may be worse where the value lies."""
+    model = load(trained.registered.folder)
+    dear = np.quantile(value_of(dataset.test.table), 0.9)
+
+    class Careless:
+        def predict(self, table: Table) -> workload.Prediction:
+            said = model.predict(table)
+            factor = np.where(value_of(table) > dear, 5.0, 1.0)
+            return workload.Prediction(said.p50 * factor, said.p90 * factor)
+
+    found = {
+        gate.name: gate.passes for gate in beside_champion(Careless(), model, dataset, seed=0, limits=SMALL)
+    }
+    assert found["money"] is False
+
+
+def test_tuning_is_repeatable_and_leaves_its_choice_in_the_run(dataset: Dataset, registry: Registry):
+    """Two trials with one seed choose the same parameters, which are not the usual ones."""
+    first, second = (train(dataset, registry=registry, seed=2, tune=2, now=NOW).registered for _ in range(2))
+    chosen = [card(one.folder)["params"] for one in (first, second)]
+    assert chosen[0] == chosen[1]
+    assert chosen[0]["tune"] == 2
+    assert chosen[0]["learning_rate"] != workload.PARAMS.learning_rate
+    assert card(first.folder)["digest"] == card(second.folder)["digest"]
 
 
 def test_the_card_tells_where_the_model_comes_from(trained: Trained, dataset: Dataset):
