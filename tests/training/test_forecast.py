@@ -8,12 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import typer
+from click.testing import Result
 from typer.testing import CliRunner
 
 from features.returns import BadInputError
 from models import volume
 from training.forecast import forecast, paths_beside
-from training.forecasting.backtest import backtest, measure, origins_of
+from training.forecasting.backtest import backtest, origins_of, rolled
 from training.forecasting.history import panel_of
 from training.options import writable, write_table
 
@@ -162,20 +163,48 @@ def test_a_return_without_a_sale_date_finds_the_customers_last_purchase(tmp_path
 
 
 @pytest.fixture(scope="module")
-def figures(folder: Path) -> dict[str, float]:
-    done = run("backtest", "--data", folder, "--freq", "D", "--horizon", 7, "--origins", 3, "--json")
+def tracked(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    home = tmp_path_factory.mktemp("home")
+    words = ("backtest", "--data", folder, "--freq", "D", "--horizon", 7, "--origins", 3, "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOUP_HOME", str(home))
+        done = run(*words)
     assert done.exit_code == 0, done.output
+    return home, done
+
+
+@pytest.fixture(scope="module")
+def figures(tracked: tuple[Path, Result]) -> dict[str, float]:
+    _, done = tracked
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def test_a_backtest_names_model_level_and_metric_with_bounds(figures: dict[str, float]):
     """One JSON object on the last line; every figure lies within its interval's reach."""
-    for model in ("recoup", "seasonal_naive", "auto_ets", "croston_sba", "adida", "min_trace"):
+    for model in ("recoup", "seasonal_naive", "auto_ets", "croston_sba", "adida", "bottom_up", "min_trace"):
         for level in ("total", "region", "family", "region_family"):
             assert figures[f"{model}.{level}.wape_lo"] <= figures[f"{model}.{level}.wape_hi"]
     for metric in ("wape", "rmsse", "wspl", "scrps", "bias", "coverage_80"):
         assert np.isfinite(figures[f"recoup.total.{metric}"])
+
+
+def test_a_backtest_leaves_figures_and_plots_in_mlflow(tracked: tuple[Path, Result]):
+    """Progress goes to standard error; what was measured lies in MLflow with its pictures."""
+    home, done = tracked
+    assert "origins" in done.stderr
+    assert {plot.name for plot in home.rglob("plots/*.png")} == {"total.png", "wape.png", "coverage.png"}
+
+
+def test_the_gain_over_a_baseline_comes_with_its_interval(folder: Path):
+    """One less the ratio of errors, by the same origins for both."""
+    panel = panel_of(folder, None, freq="D", levels=None)
+    found = rolled(panel, origins_of(panel, horizon=7, count=3, step=7), horizon=7, seed=0)
+    value, low, high = found.gain("seasonal_naive", level="region_family")
+    told = found.figures()
+    ours, theirs = (told[f"{model}.region_family.wape"] for model in ("recoup", "seasonal_naive"))
+    assert low <= value <= high
+    assert value == pytest.approx(1 - ours / theirs)
 
 
 def test_our_forecast_adds_up_and_beats_the_naive_one(figures: dict[str, float]):
@@ -197,7 +226,7 @@ def test_a_backtest_sees_nothing_after_its_origin(folder: Path):
     y = panel.y.copy()
     y[:, at[0] :] *= 3
     shocked = volume.Panel(panel.levels, panel.keys, panel.freq, panel.first, y, panel.sales, panel.lags)
-    calm, rough = (measure(known, at, horizon=7, seed=0) for known in (panel, shocked))
+    calm, rough = (rolled(known, at, horizon=7, seed=0).figures() for known in (panel, shocked))
     amount = panel.y[:, at[0] :].sum()
     said = [
         figures["recoup.total.bias"] * total + total
@@ -216,5 +245,5 @@ def test_a_history_too_short_to_test_is_refused(folder: Path):
 def test_few_origins_do_not_feign_certainty(folder: Path):
     """Overlapping horizons ask for long blocks, but four origins still give an interval."""
     panel = panel_of(folder, None, freq="D", levels=None)
-    found = measure(panel, origins_of(panel, horizon=28, count=4, step=7), horizon=28, seed=0)
+    found = rolled(panel, origins_of(panel, horizon=28, count=4, step=7), horizon=28, seed=0).figures()
     assert found["recoup.total.wape_lo"] < found["recoup.total.wape_hi"]

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from hierarchicalforecast.methods import MinTrace
 from statsforecast import StatsForecast
-from statsforecast.models import ADIDA, AutoETS, CrostonSBA, SeasonalNaive
+from statsforecast.models import ADIDA, AutoARIMA, AutoETS, CrostonSBA, SeasonalNaive
 
 from models.volume import QUANTILES, Panel
+from training.forecasting.measures import Nodes, Outlook
 
 Floats = npt.NDArray[np.float64]
-Nodes = list[tuple[tuple[str, ...], list[int]]]
 
 SEASON: Final = {"D": 7, "W": 1, "M": 12, "Q": 4}  # a year of weeks is too long a season for any of them
 NAMES: Final = {
@@ -23,30 +23,33 @@ NAMES: Final = {
     "croston_sba": "CrostonSBA",
     "adida": "ADIDA",
 }
-WITH_INTERVALS: Final = ("seasonal_naive", "auto_ets")
+ARIMA: Final = "auto_arima"  # where periods are weeks or longer; days take it minutes
+SIMPLE: Final = {"max_p": 2, "max_q": 2, "max_P": 1, "max_Q": 1, "max_order": 3, "approximation": True}
+POINTS: Final = ("croston_sba", "adida")
 # A quantile of 80 % is the upper end of a central interval of 60 %.
 ENDS: Final = ("-lo-80", "", "-hi-60", "-hi-80", "-hi-90")
 
 
-def baselines(
-    y: Floats, nodes: Nodes, panel: Panel, *, horizon: int
-) -> dict[str, tuple[Floats, Floats | None]]:
-    """Forecast every node by itself, and reconcile AutoETS by MinTrace.
+def baselines(y: Floats, nodes: Nodes, panel: Panel, *, horizon: int) -> dict[str, Outlook]:
+    """Forecast every node by itself, and reconcile AutoETS from the bottom and by MinTrace.
 
     Parameters
     ----------
     y : ndarray of shape (nodes, T), returns a period
-
-    Returns
-    -------
-    dict of name to (mean of shape (nodes, horizon), quantiles of shape (5, nodes, horizon) or None)
     """
     found = _statistical(y, panel, horizon=horizon)
-    means = {name: _matrix(found, column, len(y)) for name, column in NAMES.items()}
-    told: dict[str, tuple[Floats, Floats | None]] = {name: (mean, None) for name, mean in means.items()}
-    for name in WITH_INTERVALS:
-        told[name] = (means[name], np.stack([_matrix(found, NAMES[name] + end, len(y)) for end in ENDS]))
-    return {**told, "min_trace": (_reconciled(means["auto_ets"], nodes, len(panel.keys)), None)}
+    named = NAMES if panel.freq == "D" else {**NAMES, ARIMA: "AutoARIMA"}
+    told = {name: Outlook(_matrix(found, column, len(y))) for name, column in named.items()}
+    for name in set(told) - set(POINTS):
+        ends = [_matrix(found, named[name] + end, len(y)) for end in ENDS]
+        told[name] = Outlook(told[name].mean, np.stack(ends))
+    ets, series = told["auto_ets"].mean, len(panel.keys)
+    bottom = np.stack([ets[[_row(nodes, member) for member in members]].sum(0) for _, members in nodes])
+    return {**told, "bottom_up": Outlook(bottom), "min_trace": Outlook(_reconciled(ets, nodes, series))}
+
+
+def _row(nodes: Nodes, series: int) -> int:
+    return next(row for row, (_, members) in enumerate(nodes) if members == [series])
 
 
 def _statistical(y: Floats, panel: Panel, *, horizon: int) -> pd.DataFrame:
@@ -59,9 +62,10 @@ def _statistical(y: Floats, panel: Panel, *, horizon: int) -> pd.DataFrame:
     levels = sorted({round(abs(2 * share - 1) * 100) for share in QUANTILES} - {0})
     # Croston and ADIDA know points only; asked for intervals they would fall back to another model.
     points = StatsForecast(models=[CrostonSBA(), ADIDA()], freq=step, n_jobs=1)
+    arima = [] if panel.freq == "D" else [AutoARIMA(season_length=season, **SIMPLE)]
     # AutoETS refuses a handful of points; the naive forecast speaks for it there.
     ranges = StatsForecast(
-        models=[SeasonalNaive(season), AutoETS(season_length=season)],
+        models=[SeasonalNaive(season), AutoETS(season_length=season), *arima],
         freq=step,
         n_jobs=1,
         fallback_model=SeasonalNaive(1),
