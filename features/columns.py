@@ -28,6 +28,7 @@ ATTRIBUTE: Final = "attr_"
 INTAKE: Final = "intake"
 INSPECTION: Final = "inspection"
 COMPUTED: Final = "="  # before the name of a feature that a table carries already computed
+EPOCH: Final = np.datetime64("2020-01-01", "us")
 TWO_YEARS: Final = np.timedelta64(2 * 365, "D")
 
 
@@ -119,6 +120,8 @@ COLUMNS: Final = (
     _days("customer_days", "requested_at", "customer_since"),
     _days("days_of_warranty_left", "warranty_until", "requested_at"),
     _days("days_to_expiry", "expires_at", "requested_at"),
+    # Practice changes: trees take what comes after training for its end.
+    _of_date("requested_on", lambda times: calendar.days(times, np.full(len(times), EPOCH))),
     _of_date("weekday", calendar.weekday),
     _of_date("season_sin", lambda times: calendar.season(times)[0]),
     _of_date("season_cos", lambda times: calendar.season(times)[1]),
@@ -129,6 +132,8 @@ COLUMNS: Final = (
     *(_has(code, "regulatory_classes") for code in RegulatoryClass),
     *(_has(code, "handling_classes") for code in HandlingClass),
     *(_plain(name) for name in HISTORY),
+    # Notes are often picked from a list: each of these says more than its words.
+    Column("note_as_given", "category", ("customer_note",), lambda table: objects(table, "customer_note")),
     Column("customer_note", "text", ("customer_note",), lambda table: objects(table, "customer_note")),
     _plain("grade", known=INSPECTION),
     _each("serial_found_matches", ("serial_found", "serial_shipped"), _equal, known=INSPECTION),

@@ -7,7 +7,7 @@ rows are scored by a model that has not seen them, so that a memorised sentence 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import Ridge
 
 Floats = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ ANALYZERS: Final[tuple[dict[str, Any], ...]] = (
     {"analyzer": "word", "ngram_range": (1, 2), "max_features": 30_000, "min_df": 5},
     {"analyzer": "char_wb", "ngram_range": (3, 5), "max_features": 40_000, "min_df": 10},
 )
-COMMON: Final[dict[str, Any]] = {"sublinear_tf": True, "strip_accents": "unicode", "dtype": np.float64}
+COMMON: Final[dict[str, Any]] = {"strip_accents": "unicode", "dtype": np.float64}
 RIDGE: Final = 15.0
 FOLDS: Final = 4
 
@@ -103,7 +103,7 @@ class TextScores:
 
 @cache
 def _analyzers() -> tuple[Callable[[str], list[str]], ...]:
-    return tuple(TfidfVectorizer(**settings, **COMMON).build_analyzer() for settings in ANALYZERS)
+    return tuple(CountVectorizer(**settings, **COMMON).build_analyzer() for settings in ANALYZERS)
 
 
 # Every model reads the same note: cutting it into tokens once is enough.
@@ -128,34 +128,77 @@ def fit_text(
         The learned scores, and for each training row the score of a model that did not see it.
     """
     given = np.fromiter((bool(text) for text in texts), bool, len(texts))
-    try:
-        vectorizers = tuple(TfidfVectorizer(**settings, **COMMON) for settings in ANALYZERS)
-        terms = sparse.hstack([vectorizer.fit_transform(texts[given]) for vectorizer in vectorizers], "csr")
-    except ValueError:  # no term is frequent enough
+    same, y = _Same.of(texts[given]), targets[given]
+    found = [_terms(same, settings) for settings in ANALYZERS]
+    if not any(len(names) for names, *_ in found):  # no term is frequent enough
         return None
-    y = targets[given]
+    terms = sparse.hstack([matrix for *_, matrix in found], "csr")
     fold = rng.permutation(len(y)) % FOLDS
     unseen = np.empty_like(y)
     for place in range(FOLDS):
-        weights, base = _ridge(terms[fold != place], y[fold != place])
-        unseen[fold == place] = terms[fold == place] @ weights + base
+        weights, base = _ridge(terms, same, y, fold != place)
+        unseen[fold == place] = (terms @ weights + base)[same.place[fold == place]]
     held_out = np.full(targets.shape, np.nan)
     held_out[given] = unseen
-    weights, base = _ridge(terms, y)
-    return TextScores(_split(vectorizers, weights), base), held_out
+    weights, base = _ridge(terms, same, y, np.ones(len(y), bool))
+    return TextScores(_split(found, weights), base), held_out
 
 
-def _split(vectorizers: tuple[TfidfVectorizer, ...], weights: Floats) -> tuple[Terms, ...]:
+@dataclass(frozen=True, slots=True)
+class _Same:
+    """Texts without repetition: notes are often picked from a list."""
+
+    texts: tuple[str, ...]
+    place: npt.NDArray[np.intp]  # of each row's text
+
+    @classmethod
+    def of(cls, texts: npt.NDArray[Any]) -> _Same:
+        places: dict[str, int] = {}
+        place = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.intp, len(texts))
+        return cls(tuple(places), place)
+
+    def sums(self, rows: npt.NDArray[np.bool_], values: Floats | None = None) -> Floats:
+        """Add up values, or count, over the chosen rows of each text."""
+        return np.bincount(self.place[rows], values, minlength=len(self.texts)).astype(np.float64)
+
+
+def _terms(same: _Same, settings: Mapping[str, Any]) -> tuple[npt.NDArray[Any], Floats, sparse.csr_matrix]:
+    """Return the terms frequent among the rows, how telling each is, and the share of each in each text."""
+    kept = dict(settings)
+    least, most = kept.pop("min_df"), kept.pop("max_features")
+    vectorizer = CountVectorizer(**kept, **COMMON)
+    try:
+        counts = vectorizer.fit_transform(same.texts)
+    except ValueError:  # not a single term
+        return np.array([], str), np.zeros(0), sparse.csr_matrix((len(same.texts), 0))
+    of_text = same.sums(np.ones(len(same.place), bool))
+    often, total = (counts > 0).T @ of_text, counts.T @ of_text
+    frequent = np.flatnonzero(often >= least)
+    chosen = np.sort(frequent[np.argsort(-total[frequent], kind="stable")[:most]])
+    if not len(chosen):
+        return np.array([], str), np.zeros(0), sparse.csr_matrix((len(same.texts), 0))
+    weighing = TfidfTransformer(sublinear_tf=True).fit(counts[:, chosen][same.place])
+    return vectorizer.get_feature_names_out()[chosen], weighing.idf_, weighing.transform(counts[:, chosen])
+
+
+def _split(found: Sequence[tuple[npt.NDArray[Any], Floats, Any]], weights: Floats) -> tuple[Terms, ...]:
     """Give each analyzer's terms their part of the weights."""
-    ends = np.cumsum([len(vectorizer.idf_) for vectorizer in vectorizers])[:-1]
+    ends = np.cumsum([len(names) for names, *_ in found])[:-1]
     return tuple(
-        Terms({term: int(place) for term, place in vectorizer.vocabulary_.items()}, vectorizer.idf_, part)
-        for vectorizer, part in zip(vectorizers, np.split(weights, ends), strict=True)
+        Terms({str(term): place for place, term in enumerate(names)}, idf, part)
+        for (names, idf, _), part in zip(found, np.split(weights, ends), strict=True)
     )
 
 
-def _ridge(terms: sparse.csr_matrix, y: Floats) -> tuple[Floats, Floats]:
+def _ridge(
+    terms: sparse.csr_matrix, same: _Same, y: Floats, rows: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Fit the chosen rows: each text once, weighed by how many of them it stands for."""
     # Centred by hand: an intercept would make the solver carry a dense copy of the means.
-    base = y.mean(axis=0)
-    model = Ridge(alpha=RIDGE, solver="sparse_cg", tol=1e-3, fit_intercept=False).fit(terms, y - base)
+    base = y[rows].mean(axis=0)
+    weight = same.sums(rows)
+    there = weight > 0
+    mean = np.column_stack([same.sums(rows, column[rows]) for column in y.T])[there] / weight[there, None]
+    model = Ridge(alpha=RIDGE, solver="sparse_cg", tol=1e-3, fit_intercept=False)
+    model.fit(terms[there], mean - base, sample_weight=weight[there])
     return np.asarray(model.coef_).reshape(y.shape[1], -1).T.copy(), base

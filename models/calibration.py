@@ -72,10 +72,9 @@ class Thresholds:
     sites: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def sets(self, probabilities: Floats, sites: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Return shape (n, classes): which classes are in each row's set; the likeliest one always is."""
+        """Return shape (n, classes): which classes are in each row's set, which may be empty."""
         limits = np.array([self.sites.get(site, self.classes) for site in sites])
-        likeliest = probabilities == probabilities.max(axis=1, keepdims=True, initial=0.0)
-        return np.asarray((probabilities >= limits.reshape(probabilities.shape)) | likeliest)
+        return np.asarray(probabilities >= limits.reshape(probabilities.shape))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `thresholds_of` takes them."""

@@ -42,7 +42,8 @@ class Prediction:
     probabilities : ndarray of shape (n, classes), float64
         Calibrated; each row sums to one.
     sets : ndarray of shape (n, classes), bool
-        Conformal sets: the true class is inside in nine rows of ten, in each class.
+        Conformal sets: the true class is inside in nine rows of ten, in each class. Where a class is easy to
+        tell, a set may be empty: a row unlike nine of ten of its kind.
     """
 
     classes: tuple[str, ...]
@@ -84,9 +85,10 @@ class Model:
 
     def predict(self, table: Table) -> Prediction:
         """Predict every row with the view that fits what is known about it."""
-        parts = [(index, self._predict(view, take(table, index))) for view, index in self._views(table)]
-        if len(parts) == 1:
-            return parts[0][1]
+        views = self._views(table)
+        if len(views) == 1:
+            return self._predict(views[0][0], table)
+        parts = [(index, self._predict(view, take(table, index))) for view, index in views]
         order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
         return Prediction(
             self.classes,
@@ -102,8 +104,11 @@ class Model:
 
     def in_domain(self, table: Table) -> npt.NDArray[np.bool_]:
         """Tell which rows resemble the training rows of their view."""
+        views = self._views(table)
+        if len(views) == 1:
+            return self.bundle.views[views[0][0]].in_domain(table)
         result = np.ones(rows(table), bool)
-        for view, index in self._views(table):
+        for view, index in views:
             result[index] = self.bundle.views[view].in_domain(take(table, index))
         return result
 

@@ -125,8 +125,12 @@ def _disposition(
         return None, {}, ()
     said = champions.disposition.predict(table)
     probabilities = {name: float(p) for name, p in zip(said.classes, said.probabilities[0], strict=True)}
-    chosen = tuple(name for name, inside in zip(said.classes, said.sets[0], strict=True) if inside)
-    return Disposition(str(said.likely[0])), probabilities, chosen
+    likely = str(said.likely[0])
+    # A person is shown at least the likeliest class; with it the set holds what is true no less often.
+    chosen = tuple(
+        name for name, inside in zip(said.classes, said.sets[0], strict=True) if inside or name == likely
+    )
+    return Disposition(likely), probabilities, chosen
 
 
 def _fraud(table: Table, champions: Champions) -> tuple[float | None, str | None, tuple[fraud.Reason, ...]]:

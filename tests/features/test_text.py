@@ -24,10 +24,19 @@ def targets(texts):
 def test_scores_are_those_of_the_library_s_tf_idf(texts, targets, rng):
     scorer, _ = fit_text(texts, targets, rng=rng)
     by_library = scorer.base + sum(
-        TfidfVectorizer(**settings, **COMMON).fit(texts).transform(texts) @ terms.weights
+        TfidfVectorizer(sublinear_tf=True, **settings, **COMMON).fit(texts).transform(texts) @ terms.weights
         for settings, terms in zip(ANALYZERS, scorer.terms, strict=True)
     )
     np.testing.assert_allclose(scorer.scores(texts), by_library, atol=1e-12)
+
+
+def test_a_text_that_many_rows_share_weighs_as_many_rows(texts, targets, rng):
+    often = np.arange(len(texts)).repeat(rng.integers(1, 9, len(texts)))
+    scorer, _ = fit_text(texts[often], targets[often], rng=rng)
+    for settings, terms in zip(ANALYZERS, scorer.terms, strict=True):
+        library = TfidfVectorizer(sublinear_tf=True, **settings, **COMMON).fit(texts[often])
+        assert set(terms.places) == set(library.vocabulary_)
+        np.testing.assert_allclose(terms.idf, library.idf_)
 
 
 def test_a_telling_word_tells(texts, targets, rng):
