@@ -1,13 +1,14 @@
 """Which reading of a field is right: a small ranker over the candidates of a document, calibrated.
 
-It refines the shipped rules, which work without it.
+It refines the shipped rules, which work without it but vouch for nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,21 +18,29 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.isotonic import IsotonicRegression
 
-from features.documents.candidates import FEATURES
 from features.documents.document import Proposal
-from features.documents.fields import by_rules
+from features.documents.fields import NOTHING_ACCEPTED, by_rules
+from features.documents.readings.candidates import FEATURES
 from features.returns import BadInputError
 
 BOOSTER_FILE: Final = "booster.txt"
 MODEL_FILE: Final = "model.json"
-COLUMNS: Final = (*FEATURES, "rule_score")
-HELD_OUT: Final = 0.3  # share of documents on which probabilities are calibrated
-TREES: Final = 120
+METHODS: Final = ("total", "table", "mark")
+TYPES: Final = ("text", "identifier", "money", "date", "number")
+CONTEXT: Final = ("rule_score", "belief", "confidence", "ahead", "rivals", "echoes", "mistakable")
+COLUMNS: Final = (*FEATURES, *CONTEXT, *METHODS, *TYPES)
+# Letters and digits that scanners take for each other.
+MISTAKABLE: Final = frozenset("0OQD1IL5S8B2Z6G")
+FOLDS: Final = 4
+TREES: Final = 150
+PRECISION: Final = 0.995  # of what is accepted without a person, on layouts left out; the promise is 0.99
+LEAST_ACCEPTED: Final = 30  # readings; fewer prove no precision
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
     "num_leaves": 15,
-    "learning_rate": 0.08,
+    "learning_rate": 0.06,
     "min_data_in_leaf": 10,
+    "feature_fraction": 0.8,
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 1,
@@ -41,24 +50,68 @@ Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class FieldRanker:
-    """Gives each reading its probability of being right; call it with proposals.
+class Cases:
+    """Readings known to be right or wrong, as arrays of length n.
 
-    Readings told by place alone carry no features and keep what the rules think of them.
+    Parameters
+    ----------
+    X : ndarray of shape (n, columns), float32
+    right : ndarray of bool
+        Whether the reading is what was written.
+    field : ndarray of int
+        Which field of which document; one reading of each is chosen.
+    group : ndarray of str
+        What is kept together when something is left out: the layout of a generated form, a real document.
+    """
+
+    X: npt.NDArray[np.float32]
+    right: npt.NDArray[np.bool_]
+    field: npt.NDArray[np.int64]
+    group: npt.NDArray[np.str_]
+
+
+def cases_of(documents: Iterable[tuple[Sequence[Proposal], Sequence[bool], str]]) -> Cases:
+    """Return the readings of documents (or of rows of their tables) with what is known of them."""
+    blocks, right, fields, groups = [], [], [], []
+    for number, (proposals, known, group) in enumerate(documents):
+        if proposals:
+            blocks.append(matrix(proposals))
+            right += list(known)
+            fields += [f"{number}/{proposal.name}" for proposal in proposals]
+            groups += [group] * len(proposals)
+    _, codes = np.unique(fields, return_inverse=True)
+    return Cases(np.concatenate(blocks), np.array(right), codes.astype(np.int64), np.array(groups))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRanker:
+    """Gives each reading its probability of being right; call it with the proposals of one document.
+
+    Readings told by place alone keep what the rules think of them, and are never accepted unseen.
     """
 
     booster: lgb.Booster
     scores: tuple[float, ...]  # knots of the calibration: raw score -> probability
     probabilities: tuple[float, ...]
+    accept: float  # probability from which a reading needs no person
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[float]:
         """Return one probability a proposal, in order."""
         if not proposals:
             return []
-        raw = np.asarray(self.booster.predict(matrix(proposals), num_threads=1), dtype=np.float64)
-        learned = np.interp(raw, self.scores, self.probabilities)
+        learned = self.probabilities_of(matrix(proposals))
         pairs = zip(learned.tolist(), by_rules(proposals), proposals, strict=True)
-        return [rule if proposal.method == "layout" else score for score, rule, proposal in pairs]
+        return [
+            min(rule, self.accept - 0.01) if proposal.method == "layout" else score
+            for score, rule, proposal in pairs
+        ]
+
+    def probabilities_of(self, X: npt.NDArray[np.float32]) -> Vector:
+        """Return the probability of every row of ``matrix``."""
+        raw = _predicted(self.booster, X)
+        learned = np.interp(raw, self.scores, self.probabilities)
+        # Between equals of the calibration's steps the raw score decides.
+        return np.asarray(np.minimum(learned + 1e-6 * raw, 1.0))
 
     @property
     def digest(self) -> str:
@@ -75,7 +128,12 @@ class FieldRanker:
         return str(self.booster.model_to_string())
 
     def _json(self) -> str:
-        numbers = {"columns": COLUMNS, "scores": self.scores, "probabilities": self.probabilities}
+        numbers = {
+            "columns": COLUMNS,
+            "scores": self.scores,
+            "probabilities": self.probabilities,
+            "accept": self.accept,
+        }
         return json.dumps(numbers, indent=1)
 
 
@@ -91,40 +149,101 @@ def load(folder: Path) -> FieldRanker:
     if tuple(numbers["columns"]) != COLUMNS:
         raise BadInputError(f"{folder}: the ranker was trained on other features; train it again.")
     booster = lgb.Booster(model_str=(folder / BOOSTER_FILE).read_text(encoding="utf-8"))
-    return FieldRanker(booster, tuple(numbers["scores"]), tuple(numbers["probabilities"]))
+    return FieldRanker(
+        booster, tuple(numbers["scores"]), tuple(numbers["probabilities"]), float(numbers["accept"])
+    )
 
 
 def matrix(proposals: Sequence[Proposal]) -> npt.NDArray[np.float32]:
-    """Return the features of proposals, shape (n, 16), float32."""
-    return np.array([(*proposal.features, proposal.score) for proposal in proposals], dtype=np.float32)
+    """Return the features of one document's proposals, shape (n, columns), float32.
+
+    A reading is also weighed by its rivals for the field, and by who else on the paper says the same.
+    """
+    beliefs = by_rules(proposals)
+    said = Counter(proposal.value for proposal in proposals)
+    best: dict[str, dict[str, float]] = defaultdict(dict)
+    for proposal, belief in zip(proposals, beliefs, strict=True):
+        readings = best[proposal.name]
+        readings[proposal.value] = max(belief, readings.get(proposal.value, 0.0))
+    return np.array(
+        [_row(p, belief, best[p.name], said) for p, belief in zip(proposals, beliefs, strict=True)],
+        dtype=np.float32,
+    )
 
 
-def fit(
-    proposals: Sequence[Proposal],
-    right: Sequence[bool],
-    *,
-    documents: Sequence[int],
-    rng: np.random.Generator,
-) -> FieldRanker:
-    """Return a ranker trained on readings known to be right or wrong, calibrated on other documents.
+def _row(
+    proposal: Proposal, belief: float, readings: dict[str, float], said: Counter[str]
+) -> tuple[float, ...]:
+    others = max((b for value, b in readings.items() if value != proposal.value), default=0.0)
+    letters = proposal.value.upper()
+    mixed = any(c.isalpha() for c in letters) and any(c.isdigit() for c in letters)
+    return (
+        *proposal.features,
+        proposal.score,
+        belief,
+        proposal.confidence,
+        belief - others,
+        float(len(readings)),
+        float(said[proposal.value]),
+        float(sum(c in MISTAKABLE for c in letters)) if mixed else 0.0,
+        *(float(proposal.method == method) for method in METHODS),
+        *(float(proposal.type == kind) for kind in TYPES),
+    )
+
+
+def fit(cases: Cases, *, rng: np.random.Generator) -> FieldRanker:
+    """Return a ranker trained on all cases; its probabilities come from layouts each left out in turn.
 
     Parameters
     ----------
-    proposals, right : sequences of length n
-        The readings, and whether each is the field's true value.
-    documents : sequence of int, length n
-        Which document a reading is from; a document is never in both halves.
+    cases : Cases
+        Readings known to be right or wrong.
     rng : numpy.random.Generator
-        Chooses the documents held out and seeds the trees.
+        Parts the groups into folds and seeds the trees.
     """
-    X, y, group = matrix(proposals), np.asarray(right, dtype=float), np.asarray(documents)
-    every = np.unique(group)
-    held = np.isin(group, rng.choice(every, size=max(1, round(HELD_OUT * every.size)), replace=False))
-    data = lgb.Dataset(X[~held], y[~held], feature_name=list(COLUMNS))
-    booster = lgb.train(PARAMETERS | {"seed": int(rng.integers(2**31))}, data, num_boost_round=TREES)
-    raw = np.asarray(booster.predict(X[held], num_threads=1))
-    line = IsotonicRegression(y_min=0.01, y_max=0.99, out_of_bounds="clip").fit(raw, y[held])
-    return FieldRanker(booster, _floats(line.X_thresholds_), _floats(line.y_thresholds_))
+    seed = int(rng.integers(2**31))
+    groups = rng.permutation(np.unique(cases.group))
+    fold = {group: place % min(FOLDS, len(groups)) for place, group in enumerate(groups)}
+    folds = np.array([fold[group] for group in cases.group])
+    raw = np.zeros(len(folds))
+    for left_out in np.unique(folds):
+        inside = folds != left_out
+        raw[~inside] = _predicted(_trees(cases, inside, seed), cases.X[~inside])
+    chosen = chosen_of(cases, raw)
+    line = IsotonicRegression(y_min=0.01, y_max=0.999, out_of_bounds="clip").fit(
+        raw[chosen], cases.right[chosen].astype(float)
+    )
+    accept = _threshold(np.asarray(line.predict(raw[chosen])), cases.right[chosen])
+    everything = np.ones(len(folds), dtype=bool)
+    return FieldRanker(
+        _trees(cases, everything, seed), _floats(line.X_thresholds_), _floats(line.y_thresholds_), accept
+    )
+
+
+def _trees(cases: Cases, rows: npt.NDArray[np.bool_], seed: int) -> lgb.Booster:
+    data = lgb.Dataset(cases.X[rows], cases.right[rows].astype(float), feature_name=list(COLUMNS))
+    return lgb.train(PARAMETERS | {"seed": seed}, data, num_boost_round=TREES)
+
+
+def _predicted(booster: lgb.Booster, X: npt.NDArray[np.float32]) -> Vector:
+    return np.asarray(booster.predict(X, num_threads=1), dtype=np.float64)
+
+
+def chosen_of(cases: Cases, scores: Vector) -> npt.NDArray[np.int64]:
+    """Return the index of the highest-scored reading of every field."""
+    order = np.lexsort((-scores, cases.field))
+    _, first = np.unique(cases.field[order], return_index=True)
+    return np.asarray(order[first], dtype=np.int64)
+
+
+def _threshold(probabilities: Vector, right: npt.NDArray[np.bool_]) -> float:
+    """Return the lowest probability above which readings are precise enough; above one if none is."""
+    order = np.argsort(-probabilities, kind="stable")
+    counts = np.arange(1, len(order) + 1)
+    precision = np.cumsum(right[order]) / counts
+    last_of_step = np.append(np.diff(probabilities[order]) != 0, True)
+    enough = np.flatnonzero(last_of_step & (precision >= PRECISION) & (counts >= LEAST_ACCEPTED))
+    return float(probabilities[order][enough[-1]]) if enough.size else NOTHING_ACCEPTED
 
 
 def _floats(values: Vector) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from features import documents as reading
-from features.documents import Kind, Limits
+from features.documents import Kind, Limits, Ranker
 from serving.settings import Settings
 
 # Fields of a form, and where the request says the same thing.
@@ -22,7 +22,9 @@ COMPARED: Final[Mapping[str, tuple[str, ...]]] = {
 SUFFIXES: Final = {b"%PDF": ".pdf", b"\x89PNG": ".png", b"\xff\xd8": ".jpg"}
 
 
-def read(data: bytes, *, name: str, kind: Kind | None, settings: Settings) -> dict[str, Any]:
+def read(
+    data: bytes, *, name: str, kind: Kind | None, settings: Settings, ranker: Ranker | None = None
+) -> dict[str, Any]:
     """What the document says, as plain JSON.
 
     Raises
@@ -31,7 +33,7 @@ def read(data: bytes, *, name: str, kind: Kind | None, settings: Settings) -> di
         Where it is empty, broken, locked, too large or of no kind that is read.
     """
     limits = Limits(max_bytes=settings.document_limit, seconds=settings.document_seconds)
-    return reading.to_plain(reading.read(data, name=name, kind=kind, limits=limits))
+    return reading.to_plain(reading.read(data, name=name, kind=kind, ranker=ranker, limits=limits))
 
 
 def keep(data: bytes, folder: Path) -> tuple[str, Path]:

@@ -8,7 +8,8 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from dataclasses import fields as fields_of
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ import structlog
 
 from features.returns import RecoupError
 from ledger.store import CONNECTIONS, Ledger
-from models import condition, disposition, fraud, recovery, workload
+from models import condition, disposition, fields, fraud, recovery, workload
 from policy.policies import PolicySet, files_of
 from policy.source import PolicyError
 from serving.case import quality
@@ -53,7 +54,7 @@ class Champions:
     @property
     def loaded(self) -> tuple[Any, ...]:
         """The models that are there."""
-        found = (getattr(self, field.name) for field in fields(self) if field.name != "versions")
+        found = (getattr(self, field.name) for field in fields_of(self) if field.name != "versions")
         return tuple(model for model in found if model is not None)
 
     @property
@@ -80,6 +81,7 @@ class Runtime:
     champions: Champions
     now: Callable[[], datetime]
     shadow: Shadow | None = None
+    ranker: fields.FieldRanker | None = None
     quality_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PLACES))
 
@@ -97,6 +99,15 @@ def load_champions() -> Champions:
             continue
         versions.append((task, str(stored.info.labels.get("version", stored.tag.version))))
     return Champions(**models, versions=tuple(versions))
+
+
+def load_ranker() -> fields.FieldRanker | None:
+    """Load the promoted ranker of document fields; without it the shipped rules choose and accept nothing."""
+    try:
+        return fields.load(Path(bentoml.models.get("recoup-fields:latest").path))
+    except (bentoml.exceptions.NotFound, RecoupError, OSError) as error:
+        _log.warning("model missing", task="fields", error=type(error).__name__)
+        return None
 
 
 def open_runtime(settings: Settings) -> Runtime:
@@ -118,7 +129,7 @@ def open_runtime(settings: Settings) -> Runtime:
             tx.activate_policy(policies.digest, actor=SERVICE_ACTOR, at=now)
     shadow = open_shadow(settings.shadow_policy_dir, ledger)
     key = quality.secret_of(settings.home)
-    return Runtime(settings, ledger, policies, load_champions(), utc_now, shadow, key)
+    return Runtime(settings, ledger, policies, load_champions(), utc_now, shadow, load_ranker(), key)
 
 
 def end_with_parent() -> None:

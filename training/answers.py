@@ -17,7 +17,7 @@ import pandas as pd
 from features.history import HISTORY
 from features.reading import Cells, typed
 from features.table import KINDS, LABELS, Table, objects, take
-from models import condition, disposition, fraud, recovery, volume, workload
+from models import condition, disposition, fields, fraud, recovery, volume, workload
 
 CARD: Final = "card.json"
 FOUND_ON_INSPECTION: Final = ("grade", "inspected_at", "inspector", "serial_found")
@@ -28,6 +28,7 @@ LOAD: Final[dict[str, Callable[[Path], Any]]] = {
     "fraud": fraud.load,
     "workload": workload.load,
     "volume": volume.load,
+    "fields": fields.load,
 }
 
 
@@ -121,9 +122,27 @@ class ServedVolume:
         return self.model.predict(panel, horizon=self.horizon, rng=np.random.default_rng(0)).rows()
 
 
-def served(folder: Path) -> Served | ServedVolume:
+@dataclass(frozen=True, slots=True)
+class ServedFields:
+    """The same for readings of document fields: their features in, the probability of each out."""
+
+    model: fields.FieldRanker
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Answer the rows of a frame of features."""
+        del params
+        X = model_input[list(fields.COLUMNS)].to_numpy(np.float32)
+        return pd.DataFrame({"p_right": self.model.probabilities_of(X)})
+
+
+AnyServed = Served | ServedVolume | ServedFields
+
+
+def served(folder: Path) -> AnyServed:
     """Load the model of a folder for frames in and out."""
     facts = card(folder)
+    if facts["task"] == "fields":
+        return ServedFields(load(folder))
     if facts["task"] == "volume":
         return ServedVolume(load(folder), facts["params"]["horizon"])
     return Served(facts["task"], load(folder), facts["attributes"])
@@ -150,6 +169,6 @@ def as_table(frame: pd.DataFrame, attributes: dict[str, str]) -> Table:
     return table
 
 
-def _load_pyfunc(data_path: str) -> Served | ServedVolume:
+def _load_pyfunc(data_path: str) -> AnyServed:
     """Load a logged model for MLflow."""
     return served(Path(data_path))

@@ -19,6 +19,7 @@ from training.evaluate import evaluate as judge
 from training.evaluate import table_of_figures
 from training.evidence.crew import Crew, follow
 from training.evidence.figures import Figures
+from training.fields import train_fields
 from training.options import AsJson, Data, Date, MappingFile, Model, Out, Seed, writable, write_table
 from training.settings import Settings
 from training.simulator.world import simulate as draw
@@ -30,6 +31,7 @@ from training.train import train as train_task
 # A fixed day, so that the same seed is the same world whenever it is drawn.
 WORLD_START: Final = datetime(2023, 11, 1, tzinfo=UTC)
 EVERYTHING: Final = (*TASKS, "volume")
+FORMS: Final = 120  # read in about two minutes
 
 
 def simulate(
@@ -49,16 +51,21 @@ def simulate(
 
 
 def train(
-    task: Annotated[str, typer.Argument(help=f"{', '.join(EVERYTHING)} or all.")],
+    task: Annotated[str, typer.Argument(help=f"{', '.join(EVERYTHING)} or all; fields needs no data.")],
     *,
     data: Data = None,
     mapping: MappingFile = None,
     as_of: Date = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search over parameters.")] = 0,
     freq: Annotated[str, typer.Option(help="Of volume: D, W, M or Q.")] = "D",
+    forms: Annotated[int, typer.Option(min=20, help="Of fields: forms to draw and read.")] = FORMS,
     seed: Seed = 0,
 ) -> None:
     """Fit, judge beside a bare baseline, log to MLflow and register as challenger."""
+    if task == "fields":
+        home = Settings().home / "readings"
+        _show(train_fields(forms, registry=_registry(), seed=seed, home=home, now=datetime.now(UTC)))
+        return
     if task not in (*EVERYTHING, "all"):
         raise BadInputError(f"'{task}' is no task; choose one of {', '.join(EVERYTHING)} or all.")
     tasks = EVERYTHING if task == "all" else (task,)

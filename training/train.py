@@ -92,7 +92,7 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
         example=as_request(dataset.task, dataset.test.table).head(EXAMPLE_ROWS),
         curves=curves_of(model, dataset),
     )
-    return _logged(candidate, registry=registry, seed=seed, now=now)
+    return logged(candidate, registry=registry, seed=seed, now=now)
 
 
 def read_volumes(
@@ -128,10 +128,11 @@ def train_volume(volumes: Volumes, *, registry: Registry, seed: int, now: dateti
         rows=(panel.length, reach),
         example=tidy(panel),
     )
-    return _logged(candidate, registry=registry, seed=seed, now=now)
+    return logged(candidate, registry=registry, seed=seed, now=now)
 
 
-def _logged(candidate: Candidate, *, registry: Registry, seed: int, now: datetime) -> Trained:
+def logged(candidate: Candidate, *, registry: Registry, seed: int, now: datetime) -> Trained:
+    """Log a fitted model with its card and register it as challenger."""
     card = _card(candidate, seed=seed, now=now)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / candidate.task

@@ -1,53 +1,80 @@
-"""The child process, started by ``isolation``: a document on standard input, what it says as JSON out."""
+"""The fork server, started by ``isolation``: everything loaded once, a child of its own for each document.
+
+A request is one message with two open files, the document and a pipe for the answer. The child writes its
+process id, a line that says how it went, and then what it read.
+"""
 
 from __future__ import annotations
 
-import argparse
-import resource
+import gc
+import json
+import os
+import signal
+import socket
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+import cv2
+
+from features.documents.confinement import confine
 from features.documents.document import Kind
 from features.documents.extraction import extract
 from features.documents.intake import DocumentError, Limits
-from features.documents.isolation import EXTRACTION, REFUSED
+from features.documents.isolation import EXTRACTION, READ
+from features.documents.readings.labels import catalogue, options
 
-OPEN_FILES: Final = 64
-
-
-def confine(limits: Limits) -> None:
-    """Bind this process and its children to the limits; there is no way back."""
-    seconds = int(limits.seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+MESSAGE: Final = 4096  # bytes of the longest request
+FILES: Final = 2  # with every request
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read the document on standard input and write what was found as JSON to standard output."""
-    parser = argparse.ArgumentParser(prog="documents.isolation")
-    for name, kind in (
-        ("max_bytes", int),
-        ("max_pages", int),
-        ("max_pixels", int),
-        ("seconds", float),
-        ("memory_bytes", int),
-    ):
-        parser.add_argument(name, type=kind)
-    parser.add_argument("kind", type=Kind, nargs="?")
-    given = vars(parser.parse_args(arguments))
-    meant = given.pop("kind")
-    limits = Limits(**given)
-    confine(limits)
+    """Serve requests that come in through the socket of that number until its other end closes."""
+    channel = socket.socket(fileno=int(arguments[0]))
+    _load()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for children: they leave nothing behind
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with its owner, not with the owner's terminal
+    while True:
+        message, files, _, _ = socket.recv_fds(channel, MESSAGE, FILES)
+        if not message:
+            return 0
+        if os.fork() == 0:
+            channel.close()
+            _child(json.loads(message), *files)
+        for file in files:
+            os.close(file)
+
+
+def _load() -> None:
+    cv2.setNumThreads(1)  # a forked process has none of its parent's threads
+    catalogue()
+    options()
+    gc.collect()
+    gc.freeze()  # what is loaded stays shared with the children
+
+
+def _child(request: dict[str, Any], document: int, answer: int) -> None:
+    """Read one document in this process and end it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = 1
     try:
-        found = extract(sys.stdin.buffer.read(), kind=meant, limits=limits)
+        limits = Limits(**request["limits"])
+        confine(limits, folder=request["folder"])
+        os.write(answer, b"%d\n" % os.getpid())
+        with os.fdopen(document, "rb") as source, os.fdopen(answer, "wb") as target:
+            target.write(_read(source.read(), request["kind"], limits))
+        status = 0
+    finally:
+        # Also past exceptions: nothing of the server's may run on in a child.
+        os._exit(status)
+
+
+def _read(data: bytes, kind: str | None, limits: Limits) -> bytes:
+    try:
+        found = extract(data, kind=Kind(kind) if kind else None, limits=limits)
     except DocumentError as refusal:
-        sys.stderr.write(f"{type(refusal).__name__}: {refusal}")
-        return REFUSED
-    sys.stdout.buffer.write(EXTRACTION.dump_json(found))
-    return 0
+        return f"{type(refusal).__name__}\n{refusal}".encode()
+    return READ + b"\n" + EXTRACTION.dump_json(found)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One named value: dates as ISO text, amounts as decimal text, all else as written."""
+    """One named value: dates as ISO text, amounts as decimal text, all else as written.
+
+    `accepted` says that no person need look at it: read surely enough, and no check speaks against it.
+    """
 
     name: str
     raw: str
@@ -148,6 +151,7 @@ class Field:
     polygon: Polygon
     label: str
     method: str
+    accepted: bool = False
     currency: str | None = None
     alternatives: tuple[Alternative, ...] = ()
     checks: tuple[Check, ...] = ()

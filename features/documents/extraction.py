@@ -11,7 +11,7 @@ from features.documents.layout import Phrase, Sheet, phrases
 from features.documents.pages import sheets
 from features.documents.readings.candidates import labelled, proposals, typed
 from features.documents.readings.labels import Label, classify
-from features.documents.readings.marks import signatures, ticked, without_ticks
+from features.documents.readings.marks import options_of, signatures, ticked, without_ticks
 from features.documents.readings.tables import Table, tables
 from features.documents.readings.unlabelled import told_by_place
 from features.documents.values.parsers import DAY_FIRST, MONTH_FIRST, date_order, usual_order
@@ -29,7 +29,8 @@ class Read:
     @classmethod
     def of(cls, sheet: Sheet, groups: tuple[Phrase, ...], *, kind: Kind, order: str) -> Read:
         """Find labels and tables on a page."""
-        labels = labelled(groups, kind=kind)
+        offered = options_of(sheet, groups)
+        labels = labelled([phrase for phrase in groups if id(phrase) not in offered], kind=kind)
         return cls(sheet, groups, labels, tuple(tables(sheet, groups, labels, order=order)))
 
     @property

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from decimal import Decimal
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+from features.documents.checks import by_barcode, cross_checked, own_checks
 from features.documents.document import (
     Alternative,
-    Check,
     Document,
     Extraction,
     Field,
@@ -20,9 +19,7 @@ from features.documents.document import (
 )
 from features.documents.values.parsers import DAY_FIRST, MONTH_FIRST, date, is_ambiguous
 
-Ranker = Callable[[Sequence[Proposal]], Sequence[float]]
-
-SURE: Final = 0.6  # confidence below which a person looks at a required field
+NOTHING_ACCEPTED: Final = 2.0  # no probability reaches it
 SURE_OF_KIND: Final = 0.5
 MOST_ALTERNATIVES: Final = 3
 LEAST: Final = 0.1  # readings believed less than this are not fields
@@ -41,6 +38,28 @@ REQUIRED: Final = {
 }
 
 
+class Ranker(Protocol):
+    """Gives every reading of a document its probability, and says from which one no person is needed."""
+
+    @property
+    def accept(self) -> float:
+        """The probability from which a field is accepted without a person."""
+
+    def __call__(self, proposals: Sequence[Proposal]) -> Sequence[float]:
+        """Return one probability a proposal, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The shipped rules alone; nobody has measured how often they are right, so they accept nothing."""
+
+    accept: float = NOTHING_ACCEPTED
+
+    def __call__(self, proposals: Sequence[Proposal]) -> list[float]:
+        """Return how far the rules believe each reading."""
+        return by_rules(proposals)
+
+
 def by_rules(proposals: Sequence[Proposal]) -> list[float]:
     """Return how far the rules believe each reading: the place's worth times how well it was read."""
     return [proposal.score * min(1.0, 0.4 + 0.6 * proposal.confidence) for proposal in proposals]
@@ -55,20 +74,24 @@ def assemble(extraction: Extraction, *, name: str, ranker: Ranker | None = None)
         What the child process read.
     name : str
         The file's name, for display only.
-    ranker : callable, optional
+    ranker : Ranker, optional
         Gives each reading its probability of being right; the rules alone do without.
     """
-    beliefs = (ranker or by_rules)(extraction.proposals)
+    ranker = ranker or Rules()
+    beliefs = ranker(extraction.proposals)
     readings: dict[str, list[tuple[float, Proposal]]] = defaultdict(list)
     for belief, proposal in zip(beliefs, extraction.proposals, strict=True):
         readings[proposal.name].append((float(belief), proposal))
-    fields = [
-        _field(read, extraction) for read in readings.values() if max(belief for belief, _ in read) >= LEAST
+    chosen = [
+        _field(read, extraction, accept=ranker.accept)
+        for read in readings.values()
+        if max(belief for belief, _ in read) >= LEAST
     ]
-    fields = _with_arithmetic(
-        sorted(fields, key=lambda field: (field.page, field.polygon[0][1], field.polygon[0][0]))
+    rows = [_item(row, extraction, ranker) for row in extraction.items]
+    fields, items = cross_checked(
+        sorted(chosen, key=lambda field: (field.page, field.polygon[0][1], field.polygon[0][0])), rows
     )
-    reasons = tuple(_reasons(extraction, fields))
+    reasons = tuple(_reasons(extraction, fields, items))
     return Document(
         name=name,
         kind=extraction.kind,
@@ -78,36 +101,36 @@ def assemble(extraction: Extraction, *, name: str, ranker: Ranker | None = None)
         barcodes=extraction.barcodes,
         candidates=extraction.candidates,
         fields=tuple(fields),
-        items=tuple(
-            Item(
-                tuple(
-                    _field([(belief, reading)], extraction)
-                    for reading, belief in zip(row, by_rules(row), strict=True)
-                )
-            )
-            for row in extraction.items
-        ),
+        items=items,
         needs_review=bool(reasons),
         reasons=reasons,
     )
 
 
-def _field(readings: list[tuple[float, Proposal]], extraction: Extraction) -> Field:
+def _item(row: Sequence[Proposal], extraction: Extraction, ranker: Ranker) -> Item:
+    pairs = zip(ranker(row), row, strict=True)
+    return Item(tuple(_field([(belief, cell)], extraction, accept=ranker.accept) for belief, cell in pairs))
+
+
+def _field(readings: list[tuple[float, Proposal]], extraction: Extraction, *, accept: float) -> Field:
     ordered = sorted(readings, key=lambda reading: -reading[0])
     belief, best = ordered[0]
+    best = by_barcode(best, extraction)
     others = {
         p.value: Alternative(p.raw, p.value, round(b, 3))
         for b, p in reversed(ordered[1:])
         if p.value != best.value
     }
-    checks = (_type_check(best), *_date_checks(best, extraction), *_barcode_checks(best, extraction))
+    checks = tuple(own_checks(best, extraction))
     twin = tuple(_other_order(best, extraction))
+    confidence = round(min(belief, 1.0) * (0.6 if twin else 1.0), 3)
     return Field(
         name=best.name,
         raw=best.raw,
         value=best.value,
         type=best.type,
-        confidence=round(min(belief, 1.0) * (0.6 if twin else 1.0), 3),
+        confidence=confidence,
+        accepted=confidence >= accept and all(check.passed for check in checks),
         page=best.page,
         polygon=best.polygon,
         label=best.label,
@@ -118,22 +141,6 @@ def _field(readings: list[tuple[float, Proposal]], extraction: Extraction) -> Fi
     )
 
 
-def _type_check(proposal: Proposal) -> Check:
-    sentence = "reads as it should" if proposal.parsed else "does not read as one"
-    return Check(
-        "type", proposal.parsed, f"'{proposal.label}' asks for a {proposal.type}; the value {sentence}."
-    )
-
-
-def _date_checks(proposal: Proposal, extraction: Extraction) -> Iterable[Check]:
-    if proposal.type == "date" and proposal.parsed and is_ambiguous(proposal.raw):
-        known = extraction.date_order_known
-        source = "another date on the paper shows it" if known else "nothing on the paper shows it"
-        yield Check(
-            "date_order", known, f"day and month are read in the order {extraction.date_order}; {source}."
-        )
-
-
 def _other_order(proposal: Proposal, extraction: Extraction) -> Iterable[Alternative]:
     if proposal.type == "date" and is_ambiguous(proposal.raw) and not extraction.date_order_known:
         other = MONTH_FIRST if extraction.date_order == DAY_FIRST else DAY_FIRST
@@ -142,40 +149,25 @@ def _other_order(proposal: Proposal, extraction: Extraction) -> Iterable[Alterna
             yield Alternative(proposal.raw, twin.value, 0.4)
 
 
-def _barcode_checks(proposal: Proposal, extraction: Extraction) -> Iterable[Check]:
-    if proposal.type == "identifier" and any(
-        code.text.upper() == proposal.value for code in extraction.barcodes
-    ):
-        yield Check("barcode", passed=True, sentence="a barcode on the paper says the same.")
-
-
-def _with_arithmetic(fields: list[Field]) -> list[Field]:
-    """Return the fields with quantity x unit price set against the line total, where all three are there."""
-    amounts = {field.name: field for field in fields}
-    parts = [amounts.get(name) for name in ("quantity", "unit_price", "line_total")]
-    if any(part is None or not part.checks[0].passed for part in parts):
-        return fields
-    quantity, price, total = (Decimal(part.value) for part in parts if part)
-    holds = quantity * price == total
-    check = Check("arithmetic", holds, f"{quantity} x {price} {'is' if holds else 'is not'} {total}.")
-    return [
-        replace(field, checks=(*field.checks, check)) if field.name == "line_total" else field
-        for field in fields
-    ]
-
-
-def _reasons(extraction: Extraction, fields: Sequence[Field]) -> Iterable[str]:
-    names = {field.name for field in fields}
+def _reasons(extraction: Extraction, fields: Sequence[Field], items: Sequence[Item]) -> Iterator[str]:
     if not extraction.words:
         yield "No text was found; the page is blank or unreadable."
     if extraction.kind_confidence < SURE_OF_KIND:
         yield "The kind of document is uncertain."
-    for wanted in REQUIRED[extraction.kind]:
-        if not names & set(wanted):
-            yield f"None of {', '.join(wanted)} was found."
+    needed = REQUIRED[extraction.kind]
+    names = {field.name for field in fields}
+    yield from (f"None of {', '.join(wanted)} was found." for wanted in needed if not names & set(wanted))
     for field in fields:
-        failed = [check.sentence for check in field.checks if not check.passed]
-        if failed:
-            yield f"{field.name}: {failed[0]}"
-        elif field.confidence < SURE and any(field.name in wanted for wanted in REQUIRED[extraction.kind]):
-            yield f"{field.name}: read with confidence {field.confidence:.2f} only."
+        yield from _doubts(field, needed=any(field.name in wanted for wanted in needed))
+    for number, item in enumerate(items, start=1):
+        for field in item.fields:
+            yield from (f"row {number}, {doubt}" for doubt in _doubts(field, needed=False))
+
+
+def _doubts(field: Field, *, needed: bool) -> Iterator[str]:
+    """Yield why a person should look at a field: the first check that fails, else an unsure reading."""
+    failed = next((check.sentence for check in field.checks if not check.passed), None)
+    if failed:
+        yield f"{field.name}: {failed}"
+    elif needed and not field.accepted:
+        yield f"{field.name}: read with confidence {field.confidence:.2f} only."

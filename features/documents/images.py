@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -176,9 +176,9 @@ def _long_strokes(ink: Grey, shape: tuple[int, int]) -> Grey:
 
 
 def _boxes(mask: Grey) -> tuple[Box, ...]:
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    rows: list[Any] = stats[1:].tolist()
-    return tuple(Box(left, top, left + width, top + height) for left, top, width, height, _ in rows)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    found = sorted(cv2.boundingRect(outline) for outline in outlines)
+    return tuple(Box(left, top, left + width, top + height) for left, top, width, height in found)
 
 
 def tick_boxes(grey: Grey, *, edges: tuple[int, int] = TICK_EDGES) -> tuple[tuple[Box, bool], ...]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,19 +31,111 @@ from features.documents.intake import (
 )
 
 EXTRACTION: Final = TypeAdapter(Extraction)
-REFUSED: Final = 3  # exit status of the child: the sentence is on its standard error
+READ: Final = b"read"  # the line before an extraction; before a refusal stands the error's name
 REFUSALS: Final[dict[str, type[DocumentError]]] = {
     kind.__name__: kind
     for kind in (DocumentError, DocumentTooLargeError, UnsupportedDocumentError, EncryptedDocumentError)
 }
-READER: Final = "features.documents"  # its __main__ is the child
+SERVER: Final = "features.documents"  # its __main__
+CHUNK: Final = 1 << 16
+LONGEST_ANSWER: Final = 256 * 1024 * 1024  # bytes; thirty dense pages take a twentieth
+
+
+class _Server:
+    """The fork server of this process, started with the first document; ends when its socket closes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+
+    def submit(self, message: bytes, files: list[int]) -> None:
+        """Hand over one request; a server that has died is replaced once."""
+        with self._lock:
+            try:
+                socket.send_fds(self._running(), [message], files)
+            except OSError:
+                self._close()
+                socket.send_fds(self._running(), [message], files)
+
+    def close(self) -> None:
+        """End the server and wait for it."""
+        with self._lock:
+            self._close()
+
+    def _running(self) -> socket.socket:
+        # A forked copy of this process must not share its parent's server.
+        if self._channel is None or self._owner != os.getpid():
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [sys.executable, "-m", SERVER, str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    cwd="/",
+                    env=_environment(),
+                )
+            self._channel, self._owner = ours, os.getpid()
+        return self._channel
+
+    def _close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        if self._process is not None and self._owner == os.getpid():
+            self._process.wait()
+        self._channel = self._process = None
+
+
+_SERVER: Final = _Server()
+atexit.register(_SERVER.close)
+
+
+@dataclass(slots=True)
+class _Child:
+    """The process of one document, as far as it has said who it is."""
+
+    answer: int
+    deadline: float
+    pid: int | None = None
+
+    def says(self) -> bytes:
+        """Return all that the process says until it ends.
+
+        Raises
+        ------
+        TimeoutError
+            If it goes on past the deadline, or says more than any document holds.
+        """
+        said = bytearray()
+        while part := self._part():
+            said += part
+            if self.pid is None and b"\n" in said:
+                number, _, rest = bytes(said).partition(b"\n")
+                self.pid, said = int(number), bytearray(rest)
+            if len(said) > LONGEST_ANSWER:
+                raise TimeoutError
+        return bytes(said)
+
+    def _part(self) -> bytes:
+        left = max(self.deadline - time.monotonic(), 0.0)
+        if not select.select([self.answer], [], [], left)[0]:
+            raise TimeoutError
+        return os.read(self.answer, CHUNK)
+
+    def kill(self) -> None:
+        """Kill the process and all that it started: a reader killed alone would leave its Tesseract."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
 
 def extract_apart(data: bytes, *, kind: Kind | None, limits: Limits) -> Extraction:
-    """Return what a fresh process reads in the document.
+    """Return what a process of the document's own reads in it.
 
-    The process has no environment of ours, an own session that is killed as a whole, a private temporary
-    folder, and limits on memory, time and files.
+    The process has no environment of ours and no network, a session that is killed as a whole, a private
+    temporary folder, and limits on memory, time and files.
 
     Raises
     ------
@@ -46,59 +145,42 @@ def extract_apart(data: bytes, *, kind: Kind | None, limits: Limits) -> Extracti
     with tempfile.TemporaryDirectory(prefix="recoup-document-") as folder:
         document = Path(folder, "document")
         document.write_bytes(data)
-        status, said, complaint = _run(_command(kind, limits), document, seconds=limits.seconds)
-    if status == REFUSED:
-        name, _, sentence = complaint.decode(errors="replace").strip().partition(": ")
-        raise REFUSALS.get(name, DocumentError)(sentence)
-    if status != 0:
+        request = {"kind": kind.value if kind else None, "limits": asdict(limits), "folder": folder}
+        said = _answer(json.dumps(request).encode(), document, seconds=limits.seconds)
+    status, _, body = said.partition(b"\n")
+    if status == READ:
+        return EXTRACTION.validate_json(body)
+    refusal = REFUSALS.get(status.decode(errors="replace"))
+    if refusal is None:
         raise DocumentError("the document could not be read within its limits; export or scan it again.")
-    return EXTRACTION.validate_json(said)
+    raise refusal(body.decode(errors="replace"))
 
 
-def _run(command: list[str], document: Path, *, seconds: float) -> tuple[int, bytes, bytes]:
-    """Return the child's exit status, what it said and what it complained of."""
-    with (
-        document.open("rb") as source,
-        subprocess.Popen(  # noqa: S603 - our own interpreter and module; the document is only ever its input
-            command,
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=document.parent,
-            env=_environment(document.parent),
-            start_new_session=True,
-        ) as child,
-    ):
-        try:
-            said, complaint = child.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired as late:
-            raise DocumentError(
-                f"the document took longer than {seconds:g} seconds; send fewer pages or a cleaner scan."
-            ) from late
-        finally:
-            # The whole group: a reader killed alone would leave its Tesseract behind.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-    return child.returncode, said, complaint
+def _answer(request: bytes, document: Path, *, seconds: float) -> bytes:
+    ours, theirs = os.pipe()
+    child = _Child(ours, time.monotonic() + seconds)
+    try:
+        with document.open("rb") as source:
+            _SERVER.submit(request, [source.fileno(), theirs])
+        os.close(theirs)
+        theirs = -1
+        return child.says()
+    except TimeoutError as late:
+        raise DocumentError(
+            f"the document took longer than {seconds:g} seconds; send fewer pages or a cleaner scan."
+        ) from late
+    finally:
+        child.kill()
+        os.close(ours)
+        if theirs >= 0:
+            os.close(theirs)
 
 
-def _command(kind: Kind | None, limits: Limits) -> list[str]:
-    numbers = (limits.max_bytes, limits.max_pages, limits.max_pixels, limits.seconds, limits.memory_bytes)
-    return [
-        sys.executable,
-        "-m",
-        READER,
-        *(f"{number}" for number in numbers),
-        *([kind.value] if kind else []),
-    ]
-
-
-def _environment(folder: Path) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "PYTHONPATH": str(Path(str(features.__file__)).parents[1]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "TMPDIR": str(folder),
         "LC_ALL": "C.UTF-8",
         # One thread each: Tesseract's and BLAS' own threads cost a busy machine far more than they bring.
         "OMP_THREAD_LIMIT": "1",

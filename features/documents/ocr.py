@@ -75,12 +75,14 @@ def _read(sheet: Upright, *, page: int) -> tuple[tuple[Word, ...], Upright]:
     return words, sheet
 
 
-def barcodes(grey: Grey, *, page: int, scale: float = 1.0) -> tuple[Barcode, ...]:
-    """Return the barcodes on a page; positions are multiplied by `scale`.
+def barcodes(grey: Grey, *, page: int, scale: float = 1.0, straight: bool = False) -> tuple[Barcode, ...]:
+    """Return the barcodes on a page; positions are multiplied by `scale`, turned ones left if `straight`.
 
     One honest pass: aggressive retries invent codes.
     """
-    found = zxingcpp.read_barcodes(grey)
+    found = zxingcpp.read_barcodes(
+        grey, try_rotate=not straight, try_downscale=not straight, try_invert=False
+    )
     codes = (_barcode(result, page=page) for result in found if result.valid and result.text)
     return tuple(replace(code, polygon=scaled(code.polygon, scale)) for code in codes)
 

@@ -15,7 +15,7 @@ import pikepdf
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from features.documents.document import Box, Page, Word
+from features.documents.document import Barcode, Box, Page, Word
 from features.documents.images import Grey, flatten, frames, tick_boxes, without_rules
 from features.documents.intake import (
     DocumentError,
@@ -29,8 +29,10 @@ from features.documents.ocr import barcodes, read_page, scaled
 
 POINTS: Final = 72.0
 SCAN_DPI: Final = 300
-RULES_DPI: Final = 144  # enough to see the lines of a born-digital form
-TICK_EDGES: Final = (11, 32)  # pixels at that resolution
+RULES_DPI: Final = 96  # enough to see the lines of a born-digital form
+TICK_EDGES: Final = (7, 21)  # pixels at that resolution
+CODES_DPI: Final = 150  # of the narrowest bars that printers set
+MANY_PATHS: Final = 40  # drawn on a page before there may be a barcode among them
 MIN_TEXT: Final = 24  # characters: fewer on a page are a stamp on a scan
 MAX_STRANGE: Final = (
     0.1  # share of characters without a meaning in Unicode beyond which the text layer is useless
@@ -112,11 +114,20 @@ def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> S
         tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)
     )
     words = tuple(_word(group, page=number) for group in _grouped(glyphs))
-    codes = barcodes(grey, page=number, scale=scale)
+    codes = _drawn_codes(page, number)
     ticks = tuple(_tick(found, scale) for found in tick_boxes(grey, edges=TICK_EDGES))
     picture = Picture(flat, 1 / scale)
     seen = Page(number, width, height, "point", "text")
     return Sheet(seen, words, horizontals, verticals, codes, ticks, picture)
+
+
+def _drawn_codes(page: pdfium.PdfPage, number: int) -> tuple[Barcode, ...]:
+    """Return the barcodes of a born-digital page, looked for only where something is drawn."""
+    drawn = [raw.FPDFPage_GetObject(page, index) for index in range(raw.FPDFPage_CountObjects(page))]
+    kinds = [raw.FPDFPageObj_GetType(thing) for thing in drawn]
+    if raw.FPDF_PAGEOBJ_IMAGE not in kinds and kinds.count(raw.FPDF_PAGEOBJ_PATH) < MANY_PATHS:
+        return ()
+    return barcodes(_render(page, dpi=CODES_DPI), page=number, scale=POINTS / CODES_DPI, straight=True)
 
 
 def _tick(found: tuple[Box, bool], scale: float) -> Tick:

@@ -67,7 +67,8 @@ def post(  # the parts of a multipart form
     with doors.ledger.read() as tx:
         if answer := remembered(tx, caller, key, payload):
             return answer.response()
-    body = documents.read(data, name=file.filename or "document", kind=kind, settings=doors.settings)
+    name = file.filename or "document"
+    body = documents.read(data, name=name, kind=kind, settings=doors.settings, ranker=doors.ranker)
     sha, path = documents.keep(data, doors.settings.home / "documents")
 
     def work(tx: Transaction) -> Answer:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.documents.candidates import FEATURES
 from features.documents.document import Proposal
+from features.documents.readings.candidates import FEATURES
 from features.returns import BadInputError
-from models.fields import FieldRanker, fit, load
+from models.fields import FieldRanker, cases_of, chosen_of, fit, load
 
 SQUARE = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
 
@@ -44,7 +44,11 @@ def readings(count: int) -> tuple[list[Proposal], list[bool], list[int]]:
 @pytest.fixture(scope="module")
 def ranker() -> FieldRanker:
     found, right, documents = readings(600)
-    return fit(found, right, documents=documents, rng=np.random.default_rng(1))
+    sheaves = [
+        ([reading], [known], f"layout {document % 8}")
+        for reading, known, document in zip(found, right, documents, strict=True)
+    ]
+    return fit(cases_of(sheaves), rng=np.random.default_rng(1))
 
 
 def test_right_readings_are_believed_more_than_wrong_ones(ranker: FieldRanker):
@@ -72,6 +76,24 @@ def test_a_ranker_for_other_features_is_refused(ranker: FieldRanker, tmp_path: P
 
 def test_a_reading_told_by_place_keeps_what_the_rules_think(ranker: FieldRanker):
     assert ranker([a_reading((0.0,) * len(FEATURES), method="layout", score=0.7)]) == [pytest.approx(0.7)]
+
+
+def test_a_reading_told_by_place_alone_is_never_accepted(ranker: FieldRanker):
+    assert ranker([a_reading((0.0,) * len(FEATURES), method="layout", score=1.0)])[0] < ranker.accept
+
+
+def test_what_is_accepted_is_as_precise_as_promised(ranker: FieldRanker):
+    found, right, _ = readings(2000)
+    beliefs = np.array([ranker([reading])[0] for reading in found])
+    accepted = beliefs >= ranker.accept
+    assert accepted.mean() > 0.3
+    assert np.array(right)[accepted].mean() >= 0.99
+
+
+def test_one_reading_of_every_field_is_chosen():
+    found, right, _ = readings(4)
+    known = cases_of([(found[:2], right[:2], "a"), (found[2:], right[2:], "b")])
+    assert chosen_of(known, np.array([0.1, 0.9, 0.8, 0.2])).tolist() == [1, 2]
 
 
 def test_no_readings_get_no_probabilities(ranker: FieldRanker):

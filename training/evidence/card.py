@@ -23,6 +23,7 @@ PURPOSE: Final = {
     "fraud": "how likely an inspection would prove fraud",
     "workload": "how many minutes an inspection takes, as quantiles",
     "volume": "how many items will come back, where and when",
+    "fields": "which reading of a document's field is right",
 }
 LIMITS: Final = (
     "It advises; policies and people decide.",

@@ -1,47 +1,105 @@
-"""Generated forms -> readings known to be right or wrong -> the ranker of document fields."""
+"""Generated forms -> readings known to be right or wrong, read as the service reads them, and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
 
 import numpy as np
+from tqdm import tqdm
 
-from features.documents.document import Proposal
+from features.documents.document import Extraction, Proposal
 from features.documents.intake import Limits
 from features.documents.isolation import extract_apart
-from models.fields import FieldRanker, fit
-from training.simulator.forms import Form, forms
+from models.fields import Cases, cases_of
+from training.simulator.forms import Form, forms, some_wear, spoil
+
+DIGITAL_SHARE: Final = 0.5  # of the forms; they are read in no time and teach where values stand
+READERS: Final = 2
+LIMITS: Final = Limits()
+Known = tuple[Sequence[Proposal], Sequence[bool], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One reading of one field of one generated form, and whether it is what was written."""
+def cases(count: int, *, seed: int, home: Path, use: str) -> Cases:
+    """Return the readings of `count` generated forms; what was read before by the same code is not read again.
 
-    document: int
-    proposal: Proposal
-    right: bool
+    Parameters
+    ----------
+    seed : int
+        Chooses what is written on the forms, and how they are spoiled.
+    home : Path
+        The folder that keeps readings.
+    use : str
+        Which layouts: train or test.
+    """
+    kept = home / f"{digest(count, seed, use)}.npz"
+    if not kept.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        found = cases_of(known(count, seed=seed, use=use))
+        partial = kept.with_suffix(".part.npz")
+        np.savez_compressed(partial, *astuple(found))
+        partial.replace(kept)
+    with np.load(kept, allow_pickle=False) as saved:
+        return Cases(*(saved[name] for name in saved.files))
 
 
-def examples(count: int, *, rng: np.random.Generator, limits: Limits) -> Iterator[Example]:
-    """Yield the readings of `count` generated forms, read as the service reads them."""
-    for number, form in enumerate(forms(count, rng=rng)):
-        truth = _written(form)
-        for proposal in extract_apart(form.png(), kind=None, limits=limits).proposals:
-            if proposal.name in truth:
-                yield Example(number, proposal, proposal.value.upper() == truth[proposal.name])
+def known(count: int, *, seed: int, use: str) -> Iterator[Known]:
+    """Yield the readings of generated forms and of the rows of their tables, with what is right of them."""
+    drawn = list(_files(count, seed, use))
+    with ThreadPoolExecutor(READERS) as pool:
+        read = pool.map(
+            lambda data: extract_apart(data, kind=None, limits=LIMITS), (data for _, data in drawn)
+        )
+        shown = tqdm(read, total=count, desc="forms read", unit="form", leave=False)
+        for (form, _), extraction in zip(drawn, shown, strict=True):
+            yield from judged(form, extraction)
 
 
-def _written(form: Form) -> dict[str, str]:
-    return {truth.field: truth.value.upper() for truth in form.truths}
+def _files(count: int, seed: int, use: str) -> Iterator[tuple[Form, bytes]]:
+    rng = np.random.default_rng(seed)
+    for form in forms(count, rng=rng, use=use):
+        digital = rng.random() < DIGITAL_SHARE
+        yield form, form.digital() if digital else spoil(form, some_wear(rng), rng=rng).png()
 
 
-def train_ranker(count: int, *, rng: np.random.Generator, limits: Limits) -> FieldRanker:
-    """Return a ranker trained on `count` generated forms; about a second and a half each."""
-    found = list(examples(count, rng=rng, limits=limits))
-    return fit(
-        [example.proposal for example in found],
-        [example.right for example in found],
-        documents=[example.document for example in found],
-        rng=rng,
-    )
+def judged(form: Form, extraction: Extraction) -> Iterator[Known]:
+    """Yield what was read of one form: its plain fields, then each row of its table."""
+    plain = {truth.field: plainly(truth.value) for truth in form.truths if not truth.line}
+    plain |= {truth.field: plainly(truth.value) for truth in form.truths if truth.line is None}
+    yield _judged(extraction.proposals, plain, form)
+    for number, row in enumerate(extraction.items):
+        written = {truth.field: plainly(truth.value) for truth in form.truths if truth.line == number}
+        yield _judged(row, written, form)
+
+
+def _judged(proposals: Sequence[Proposal], written: dict[str, str], form: Form) -> Known:
+    right = [plainly(proposal.value) == written.get(proposal.name) for proposal in proposals]
+    return proposals, right, form.layout
+
+
+def plainly(text: str) -> str:
+    """Return a value as it is compared: case and spaces mean nothing."""
+    return " ".join(text.upper().split())
+
+
+def digest(count: int, seed: int, use: str) -> str:
+    """Return what readings depend on: how many, which, and every line of code that draws and reads them."""
+    sources = hashlib.sha256(f"{count} {seed} {use}".encode())
+    for package in ("features.documents", "training.simulator.forms"):
+        for text in sorted(_texts(files(package))):
+            sources.update(text)
+    return sources.hexdigest()[:16]
+
+
+def _texts(folder: Traversable) -> Iterator[bytes]:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _texts(entry)
+        elif entry.name.endswith((".py", ".yaml")):
+            yield entry.read_bytes()

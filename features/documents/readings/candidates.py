@@ -85,7 +85,7 @@ def proposals(
     sheet: Sheet, groups: Sequence[Phrase], labels: Mapping[int, Sequence[Label]], *, order: str
 ) -> Iterator[Proposal]:
     """Yield every reading of every labelled field on a page; `labels` is of ``labelled``."""
-    found = [labels[id(phrase)] for phrase in groups]
+    found = [labels.get(id(phrase), ()) for phrase in groups]
     numbered = {id(phrase) for phrase in groups if is_numbered(phrase)}
     taken = {id(some[0].phrase) for some in found if some} | (
         numbered if len(numbered) >= NUMBERED_FORM else set()
@@ -145,7 +145,7 @@ def _below(label: Label, page: Surroundings) -> Iterator[Found]:
 
 
 def _column_total(label: Label, page: Surroundings) -> Iterator[Found]:
-    """Yield what the closing row of a column of amounts says: it, and no single row, is the paper's amount."""
+    """Yield what the closing row of a column of amounts says: it is the amount, not that of a single row."""
     box = label.box
     closing = {p.row for p in page.phrases if p.row > label.phrase.row and _CLOSING.match(p.text)}
     for phrase in page.phrases:

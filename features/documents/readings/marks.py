@@ -54,6 +54,12 @@ def without_ticks(sheet: Sheet) -> Sheet:
     return replace(sheet, words=words)
 
 
+def options_of(sheet: Sheet, phrases: Sequence[Phrase]) -> frozenset[int]:
+    """Return the phrases that boxes to tick offer, by their ``id``: they label nothing else."""
+    found = (_option(tick, phrases) for tick in sheet.ticks)
+    return frozenset(id(phrase) for phrase in found if phrase)
+
+
 def _covers(tick: Box, word: Box) -> bool:
     across = min(tick.right, word.right) - max(tick.left, word.left)
     down = min(tick.bottom, word.bottom) - max(tick.top, word.top)

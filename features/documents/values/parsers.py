@@ -5,10 +5,12 @@ Nothing is guessed: text that is not wholly of a type gives nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 import dateparser
@@ -39,6 +41,7 @@ CODES: Final = (
 )
 MAX_YEARS_AHEAD: Final = 2100
 MIN_YEAR: Final = 1900
+LAST_OF_THIS_CENTURY: Final = 68  # two digits above it are of the last one, as POSIX has it
 
 _SYMBOL = "|".join(sorted((re.escape(s) for s in (*SYMBOLS, *CODES)), key=len, reverse=True))
 _DIGITS = r"(?:\d{1,3}(?:[ ,.']\d{3})+|\d+)(?:[.,]\d{1,3})?"
@@ -48,7 +51,7 @@ _MONEY = re.compile(
     re.IGNORECASE,
 )
 _LOOSE_POINT = re.compile(r"\s*([.,])\s*(?=\d\d(?!\d))")  # matrix printers leave a space beside the point
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_MONTH = r"(?:jan|feb|mar|m\u00e4r|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]{0,6}\.?"
 _DATE = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?(?:\d{4}|\d{2})"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?[\s\-/.]*{_MONTH}[\s,\-/.]*(?:\d{{4}}|\d{{2}})"
@@ -70,7 +73,8 @@ _AMERICAN: Final = re.compile(
     re.IGNORECASE,
 )
 _ELSEWHERE: Final = re.compile(
-    r"\bSDN\b|\bBHD\b|\bRM\b|\bGST\b|\bVAT\b|\bjalan\b|\bjln\b|\bGmbH\b|\bLtd\b|\bPty\b|[\u20ac\u00a3\u20b9]|\+(?!1\b)\d{2}\b",
+    r"\bSDN\b|\bBHD\b|\bRM\b|\bGST\b|\bVAT\b|\bjalan\b|\bjln\b|\bGmbH\b|\bLtd\b|\bPty\b|[\u20ac\u00a3\u20b9]|\+(?!1\b)\d{2}\b"
+    r"|\b\d{1,2}\.\d{1,2}\.\d{4}\b|\b\w+(?:datum|nummer)\b",
     re.IGNORECASE,
 )
 
@@ -120,22 +124,39 @@ def date(text: str, *, order: str = MONTH_FIRST) -> Parsed | None:
     raw = text.strip()
     if not _ONE_DATE.fullmatch(raw):
         return None
-    iso = re.match(r"\d{4}[-/.]", raw)
-    tidy = re.sub(r"\s*([-/.])\s*", r"\1", raw)
+    numbers = re.fullmatch(r"(\d+)\s*[-/.]\s*(\d+)\s*[-/.]\s*(\d+)", raw)
+    day = _counted(*numbers.groups(), order=order) if numbers else _spelt(raw)
+    if day is None or not MIN_YEAR <= day.year <= MAX_YEARS_AHEAD:
+        return None
+    return Parsed("date", raw, day.isoformat())
+
+
+def _counted(first: str, second: str, third: str, *, order: str) -> dt.date | None:
+    """Return the day that three numbers mean, years first where they have four digits."""
+    if len(first) == 4:  # noqa: PLR2004 - digits of a year
+        year, month, day = first, second, third
+    else:
+        day, month, year = (first, second, third) if order == DAY_FIRST else (second, first, third)
+    century = 0 if len(year) == 4 else 1900 if int(year) > LAST_OF_THIS_CENTURY else 2000  # noqa: PLR2004
+    try:
+        return dt.date(century + int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+@cache
+def _spelt(text: str) -> dt.date | None:
+    """Return the day whose month is written as a word, in English or German."""
     moment = dateparser.parse(
-        tidy,
-        languages=["en"],
+        text,
+        languages=["en", "de"],
         settings={
-            "DATE_ORDER": "YMD" if iso else order,
             "REQUIRE_PARTS": ["day", "month", "year"],
             "STRICT_PARSING": True,
-            "PREFER_LOCALE_DATE_ORDER": False,
             "PARSERS": ["absolute-time"],
         },
     )
-    if moment is None or not MIN_YEAR <= moment.year <= MAX_YEARS_AHEAD:
-        return None
-    return Parsed("date", raw, moment.date().isoformat())
+    return moment.date() if moment else None
 
 
 def date_range(text: str, *, order: str = MONTH_FIRST) -> Parsed | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from features.documents.document import Document, Extraction, Kind, Proposal
 from features.documents.fields import assemble
@@ -44,6 +45,17 @@ def an_extraction(*readings: Proposal, kind: Kind = Kind.OTHER) -> Extraction:
     )
 
 
+@dataclass(frozen=True)
+class Believing:
+    """A ranker that believes what it is told to."""
+
+    beliefs: tuple[float, ...]
+    accept: float = 0.95
+
+    def __call__(self, proposals: Sequence[Proposal]) -> Sequence[float]:
+        return self.beliefs[: len(proposals)]
+
+
 def reasons(document: Document) -> str:
     return " ".join(document.reasons)
 
@@ -57,7 +69,7 @@ def test_the_likeliest_reading_wins_and_the_next_is_kept():
 
 def test_a_ranker_overrules_the_rules():
     readings = an_extraction(a_reading("item", "A1"), a_reading("item", "B2", score=0.5))
-    field = assemble(readings, name="x", ranker=lambda _: [0.2, 0.8]).field("item")
+    field = assemble(readings, name="x", ranker=Believing((0.2, 0.8))).field("item")
     assert field is not None
     assert (field.value, field.confidence) == ("B2", 0.8)
 
@@ -89,3 +101,21 @@ def test_a_form_without_what_it_is_for_goes_to_a_person():
 def test_a_value_of_the_wrong_type_is_named():
     found = assemble(an_extraction(a_reading("total", "n/a", kind="money", parsed=False)), name="x")
     assert "does not read as one" in reasons(found)
+
+
+def test_the_rules_alone_accept_nothing_without_a_person():
+    field = assemble(an_extraction(a_reading("item", "A1")), name="x").field("item")
+    assert field is not None
+    assert not field.accepted
+
+
+def test_what_is_surely_read_is_accepted_until_a_check_speaks_against_it():
+    def accepted(total: str) -> bool:
+        amounts = {"quantity": "3", "unit_price": "10.00", "line_total": total}
+        readings = an_extraction(*(a_reading(n, v, kind="money") for n, v in amounts.items()))
+        field = assemble(readings, name="x", ranker=Believing((0.99,) * 3)).field("line_total")
+        assert field is not None
+        return field.accepted
+
+    assert accepted("30.00")
+    assert not accepted("31.00")

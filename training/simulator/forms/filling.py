@@ -69,6 +69,11 @@ CODES: Final = {
     "claim_number": ("CLM-{:05d}", "{:07d}"), "trailer": ("TR-{:05d}",), "seal": ("{:07d}",),
 }  # fmt: skip
 FORMATS: Final = {"en": ("%m/%d/%Y", "%Y-%m-%d", "%b %d, %Y", "%d %B %Y"), "de": ("%d.%m.%Y",)}
+# In the order in which they happen.
+DATES: Final = (
+    "order_date", "invoice_date", "delivery_date", "date_failed", "request_date", "authorized_date",
+    "claim_date",
+)  # fmt: skip
 MOST_ITEMS: Final = 4
 WEIGHT_UNIT: Final = {"en": "lb", "de": "kg"}
 
@@ -98,11 +103,17 @@ class Hand:
             return Written(f"{grouped} €", plain)
         return Written(f"${cents / 100:,.2f}", plain)
 
+    def days(self) -> Values:
+        """All dates of one form, in their order."""
+        steps = self.rng.integers(0, 45, size=len(DATES)).cumsum()
+        days = (date(2026, 1, 1) + timedelta(days=int(step)) for step in steps)
+        return {
+            name: Written(f"{day:{self.dates}}", day.isoformat())
+            for name, day in zip(DATES, days, strict=True)
+        }
+
     def write(self, field: str) -> Written:
         """A value that fits the field and depends on no other."""
-        if field.endswith("_date") or field.startswith("date_"):
-            day = date(2026, 1, 1) + timedelta(days=int(self.rng.integers(0, 330)))
-            return Written(f"{day:{self.dates}}", day.isoformat())
         if field == "weight":
             pounds = int(self.rng.integers(20, 900))
             return Written(f"{pounds} {WEIGHT_UNIT[self.language]}", str(pounds))
@@ -155,6 +166,7 @@ def filled(layout: Layout, *, rng: np.random.Generator) -> Filling:
         "quantity": Written(str(counts[0]), str(counts[0])),
         "unit_price": hand.money(cents[0]),
         "pieces": Written(pieces, pieces),
+        **hand.days(),
     }
     single = {cell.field: agreed.get(cell.field) or hand.write(cell.field) for cell in layout.cells}
     ticked = {ticks.field: str(rng.choice(ticks.options)) for ticks in layout.ticks}
