@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features import calendar
-from features.history import HISTORY
+from features.history import AGGREGATES, HISTORY
 from features.returns import (
     EXPONENTS,
     Grade,
@@ -108,6 +108,13 @@ def _equal(left: Any, right: Any) -> float:
     return float(left == right)
 
 
+# What was found of many lines matters as a share, not by their number.
+SHARED: Final = {
+    aggregate.name: replace(aggregate, value="inspected").name
+    for aggregate in AGGREGATES
+    if aggregate.by_hour
+}
+
 COLUMNS: Final = (
     # No SKU: without it models serve new and known ones better (simulated: log-loss .916 against .927).
     *(_plain(name) for name in ("reason", "family", "brand", "site", "region", "channel")),
@@ -131,7 +138,8 @@ COLUMNS: Final = (
     _each("opened", ("opened",), float),
     *(_has(code, "regulatory_classes") for code in RegulatoryClass),
     *(_has(code, "handling_classes") for code in HandlingClass),
-    *(_plain(name) for name in HISTORY),
+    *(_plain(name) for name in HISTORY if name not in SHARED),
+    *(_ratio(f"{name}_share", name, inspected) for name, inspected in SHARED.items() if name != inspected),
     # Notes are often picked from a list: each of these says more than its words.
     Column("note_as_given", "category", ("customer_note",), lambda table: objects(table, "customer_note")),
     Column("customer_note", "text", ("customer_note",), lambda table: objects(table, "customer_note")),
@@ -139,7 +147,7 @@ COLUMNS: Final = (
     _each("serial_found_matches", ("serial_found", "serial_shipped"), _equal, known=INSPECTION),
     _days("days_to_inspection", "inspected_at", "requested_at", known=INSPECTION),
 )
-SEASONAL: Final = frozenset({"season_sin", "season_cos", "days_since_christmas"})
+SEASONAL: Final = frozenset({"season_sin", "season_cos", "days_since_christmas", "requested_on"})
 AFTER_INSPECTION: Final = frozenset({"disposition", "recovery"})
 """Tasks that are asked again once the condition is known."""
 

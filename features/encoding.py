@@ -31,6 +31,7 @@ REQUIRED: Final = frozenset(
     {"reason", "family", "site", "region", "quantity", "credit_requested", "currency"}
 )
 GAPS: Final = 0.05  # share of values blanked in training
+ENDLESS: Final = ("requested_on",)
 QUANTILES: Final = tuple(np.linspace(0, 1, 11))
 # A category column is closed if training hardly ever met a value outside its list.
 CLOSED_SHARE: Final = 0.999
@@ -204,8 +205,8 @@ class Encoder:
         ends = [shot.quantiles or (-np.inf, np.inf) for shot in self.snapshots]
         low, high = np.array([quantiles[0] for quantiles in ends]), np.array([q[-1] for q in ends])
         room = np.where(np.isfinite(low), FAR * (high - low), 0.0)
-        # A column that never varied taught nothing, so no value of it is strange.
-        constant = low == high
+        # A column that never varied taught nothing, so no value of it is strange; and time always goes on.
+        constant = (low == high) | np.isin(self.names, ENDLESS)
         return np.where(constant, -np.inf, low - room), np.where(constant, np.inf, high + room)
 
     def to_json(self) -> dict[str, Any]:

@@ -138,7 +138,8 @@ def code_of(feature: str) -> str:
     """Return the reason code that a feature speaks for."""
     if feature.startswith(ATTRIBUTE):
         return "OWN_ATTRIBUTE"
-    return _CODES.get(feature.partition(":")[0], "PRODUCT_RISK")
+    name = feature.partition(":")[0].removesuffix("_share")
+    return _CODES.get(name, "PRODUCT_RISK")
 
 
 def _reasons(names: tuple[str, ...], shares: npt.NDArray[np.float64]) -> tuple[Reason, ...]:

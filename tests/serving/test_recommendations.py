@@ -271,3 +271,18 @@ def test_refusals_never_echo_what_was_sent(service):
 def test_a_body_over_the_limit_is_413(service):
     answer = service.recommend(a_line(customer_note="x" * 3_000_000))
     assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+
+
+def test_what_one_customer_did_counts_at_the_address_and_device_of_another(service):
+    place = {"customer__address_id": "A-1", "customer__device_id": "D-1"}
+    service.recommend(a_line(reason="NOT_RECEIVED", **place))
+    looked = a_line(stage="INSPECTION", inspection={"grade": "E"}, reason="NOT_RECEIVED", **place)
+    service.recommend(looked)
+    asked = a_line(return_line_id="RMA-2/1", sale__order_number="SO-6", customer__id="C-78", **place)
+    asked["requested_at"] = "2026-12-20T10:00:00Z"
+    known = service.recommend(asked).json()
+    with service.ledger.read() as tx:
+        figures = tx.recommendation(known["id"]).facts["inputs"]["history"]
+    assert figures["customer_count_ever"] == 0
+    for mark in ("count", "undelivered", "poor", "customers"):
+        assert figures[f"address_{mark}_ever"] == figures[f"device_{mark}_ever"] == 1
