@@ -6,6 +6,11 @@ at each site is worth, so that a single return can be sent on its own without sp
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 NOWHERE: Final = -1
+STANDARD_OUTPUT: Final = 1
 # Costlier than any route, so that a line stays unassigned only where nothing is free.
 UNASSIGNED_PENALTY: Final = 10.0
 # Share by which a plan may fall short of the best one, to the solver. Its rewards are padded so that every
@@ -123,13 +129,14 @@ def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
     room = sparse.kron(lines.units[None, :], sparse.eye(places), format="csr")
     limits = np.concatenate([np.ones(count), [site.capacity for site in sites]])
     rules, upper = sparse.vstack([once, room], format="csr"), allowed.ravel().astype(np.float64)
-    solved = milp(
-        -reward,
-        integrality=np.ones(count * places),
-        bounds=Bounds(0, upper),
-        constraints=LinearConstraint(rules, ub=limits),
-        options={"time_limit": TIME_LIMIT, "mip_rel_gap": GAP, "presolve": False},
-    )
+    with _silence():
+        solved = milp(
+            -reward,
+            integrality=np.ones(count * places),
+            bounds=Bounds(0, upper),
+            constraints=LinearConstraint(rules, ub=limits),
+            options={"time_limit": TIME_LIMIT, "mip_rel_gap": GAP},
+        )
     if solved.x is None:
         raise RoutingError(f"no plan for {count} lines and {places} sites: {solved.message}")
     relaxed = linprog(-reward, A_ub=rules, b_ub=limits, bounds=np.column_stack([np.zeros_like(upper), upper]))
@@ -138,6 +145,21 @@ def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
     worth = float((gain * taken).sum())
     gap = float(solved.fun - solved.mip_dual_bound) / max(abs(worth), 1.0)
     return Plan(site, -np.asarray(relaxed.ineqlin.marginals)[count:], max(gap, 0.0))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep HiGHS's own remarks off standard output, where programs read our answers."""
+    sys.stdout.flush()
+    kept = os.dup(STANDARD_OUTPUT)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a device, no path of ours
+            os.dup2(nowhere.fileno(), STANDARD_OUTPUT)
+            yield
+            ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, STANDARD_OUTPUT)
+        os.close(kept)
 
 
 def choose(line: Lines, sites: tuple[Site, ...]) -> int:
