@@ -9,7 +9,15 @@ import time
 
 from benchmarks.report import RESULTS, Mode, write
 
-NAMES = ("ledger_faults", "ledger_scale", "policy_speed", "service_speed", "triage_quality")
+NAMES = (
+    "documents_quality",
+    "documents_speed",
+    "ledger_faults",
+    "ledger_scale",
+    "policy_speed",
+    "service_speed",
+    "triage_quality",
+)
 
 
 def main() -> int:

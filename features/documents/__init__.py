@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from features.documents.apart.isolation import extract_apart
 from features.documents.document import Document, Kind, to_plain
 from features.documents.fields import Ranker, assemble
 from features.documents.intake import (
@@ -12,7 +13,6 @@ from features.documents.intake import (
     UnsupportedDocumentError,
     recognise,
 )
-from features.documents.isolation import extract_apart
 
 __all__ = [
     "Document",

@@ -182,6 +182,7 @@ class Extraction:
     candidates: tuple[Candidate, ...]
     proposals: tuple[Proposal, ...]
     items: tuple[tuple[Proposal, ...], ...] = ()
+    suspicions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features.documents.document import Extraction, Kind, Proposal
 from features.documents.intake import Limits, recognise
 from features.documents.layout import Phrase, Sheet, phrases
+from features.documents.mending import suspicions
 from features.documents.pages import sheets
 from features.documents.readings.candidates import labelled, proposals, typed
 from features.documents.readings.labels import Label, classify
@@ -47,7 +48,9 @@ class Read:
 
 def extract(data: bytes, *, kind: Kind | None, limits: Limits) -> Extraction:
     """Return all words, typed candidates and readings of fields of a recognised file."""
-    return extract_pages(list(sheets(data, kind=recognise(data, limits=limits), limits=limits)), kind=kind)
+    form = recognise(data, limits=limits)
+    found = extract_pages(list(sheets(data, kind=form, limits=limits)), kind=kind)
+    return replace(found, suspicions=tuple(suspicions(data, kind=form)))
 
 
 def extract_pages(sheets_read: Sequence[Sheet], *, kind: Kind | None) -> Extraction:

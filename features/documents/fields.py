@@ -150,6 +150,7 @@ def _other_order(proposal: Proposal, extraction: Extraction) -> Iterable[Alterna
 
 
 def _reasons(extraction: Extraction, fields: Sequence[Field], items: Sequence[Item]) -> Iterator[str]:
+    yield from extraction.suspicions
     if not extraction.words:
         yield "No text was found; the page is blank or unreadable."
     if extraction.kind_confidence < SURE_OF_KIND:

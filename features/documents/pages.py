@@ -6,25 +6,19 @@ pdfium is not thread-safe; this module runs only in the document's own process.
 from __future__ import annotations
 
 import ctypes
-import io
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-import pikepdf
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from features.documents.document import Barcode, Box, Page, Word
 from features.documents.images import Grey, flatten, frames, tick_boxes, without_rules
-from features.documents.intake import (
-    DocumentError,
-    EncryptedDocumentError,
-    Limits,
-    check_pages,
-    check_pixels,
-)
+from features.documents.intake import DocumentError, Limits, check_pages, check_pixels
 from features.documents.layout import Picture, Sheet, Tick
+from features.documents.mending import mended
 from features.documents.ocr import barcodes, read_page, scaled
 
 POINTS: Final = 72.0
@@ -38,6 +32,13 @@ MAX_STRANGE: Final = (
     0.1  # share of characters without a meaning in Unicode beyond which the text layer is useless
 )
 DEVICE: Final = 20  # pdfium maps to whole device units: this many a point keeps a twentieth of a point
+HIDDEN: Final = 0.2  # share of texts or words that are not to be seen, before the layer is doubted
+UNCLAIMED: Final = 0.75  # share of ink outside all words: pictures of text, perhaps
+LITTLE_INK: Final = 0.004  # share of a page: a logo or two
+INK: Final = 160  # grey level
+LONG: Final = 3  # characters: shorter words turn up anywhere
+SURE: Final = 0.8
+AGREED: Final = 0.7  # share of words that a layer and eyes must have in common
 GAP: Final = 0.25  # heights between two glyphs that part words
 
 
@@ -63,37 +64,13 @@ def _scanned(grey: Grey, page: Page, *, scale: float, limits: Limits) -> Sheet:
 
 def _pdf_sheets(data: bytes, *, limits: Limits) -> Iterator[Sheet]:
     try:
-        document = pdfium.PdfDocument(_mended(data))
+        document = pdfium.PdfDocument(mended(data, limits=limits))
     except pdfium.PdfiumError as problem:
         raise DocumentError("the PDF is broken beyond repair; export or scan it again.") from problem
     with document:
         check_pages(len(document), limits=limits)
         for index in range(len(document)):
             yield _pdf_sheet(document, index, limits=limits)
-
-
-def _mended(data: bytes) -> bytes:
-    """Return the PDF without encryption or broken structure, its form values drawn onto the pages.
-
-    Raises
-    ------
-    EncryptedDocumentError
-        If it opens only with a password.
-    DocumentError
-        If it cannot be repaired.
-    """
-    try:
-        with pikepdf.open(io.BytesIO(data)) as pdf:
-            if "/AcroForm" in pdf.Root:
-                pdf.generate_appearance_streams()
-                pdf.flatten_annotations("screen")
-            mended = io.BytesIO()
-            pdf.save(mended, encryption=False)
-    except pikepdf.PasswordError as problem:
-        raise EncryptedDocumentError("the PDF is locked with a password; send it without one.") from problem
-    except (pikepdf.PdfError, RuntimeError, ValueError) as problem:
-        raise DocumentError("the PDF is broken beyond repair; export or scan it again.") from problem
-    return mended.getvalue()
 
 
 def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> Sheet:
@@ -103,22 +80,66 @@ def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> S
     glyphs = _glyphs(page)
     check_pixels(width * SCAN_DPI / POINTS, height * SCAN_DPI / POINTS, page=number, limits=limits)
     if not _is_text(glyphs):
-        grey = _render(page, dpi=SCAN_DPI)
-        return _scanned(
-            grey, Page(number, width, height, "point", "ocr"), scale=POINTS / SCAN_DPI, limits=limits
-        )
+        return _seen_sheet(page, number, limits=limits)
     grey = _render(page, dpi=RULES_DPI)
     flat, across, down = without_rules(flatten(grey), length=RULES_DPI // 4)
     scale = POINTS / RULES_DPI
+    words = tuple(_word(group, page=number) for group in _grouped(glyphs))
+    if _is_suspicious(page, words, Picture(flat, 1 / scale)):
+        seen = _seen_sheet(page, number, limits=limits)
+        if not agree(words, seen.words):
+            return seen
     horizontals, verticals = (
         tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)
     )
-    words = tuple(_word(group, page=number) for group in _grouped(glyphs))
     codes = _drawn_codes(page, number)
     ticks = tuple(_tick(found, scale) for found in tick_boxes(grey, edges=TICK_EDGES))
     picture = Picture(flat, 1 / scale)
-    seen = Page(number, width, height, "point", "text")
-    return Sheet(seen, words, horizontals, verticals, codes, ticks, picture)
+    written = Page(number, width, height, "point", "text")
+    return Sheet(written, words, horizontals, verticals, codes, ticks, picture)
+
+
+def _seen_sheet(page: pdfium.PdfPage, number: int, *, limits: Limits) -> Sheet:
+    """Return the page as eyes see it, whatever text it claims to hold."""
+    grey = _render(page, dpi=SCAN_DPI)
+    said = Page(number, *page.get_size(), "point", "ocr")
+    return _scanned(grey, said, scale=POINTS / SCAN_DPI, limits=limits)
+
+
+def _is_suspicious(page: pdfium.PdfPage, words: tuple[Word, ...], picture: Picture) -> bool:
+    """Tell whether a text layer may say other than what is seen: it hides, or ink stands without it."""
+    texts = [
+        thing
+        for index in range(raw.FPDFPage_CountObjects(page))
+        if raw.FPDFPageObj_GetType(thing := raw.FPDFPage_GetObject(page, index)) == raw.FPDF_PAGEOBJ_TEXT
+    ]
+    hidden = sum(raw.FPDFTextObj_GetTextRenderMode(t) == raw.FPDF_TEXTRENDERMODE_INVISIBLE for t in texts)
+    if hidden > HIDDEN * len(texts):
+        return True
+    ink = picture.pixels < INK
+    claimed = np.zeros_like(ink)
+    for word in words:
+        left, top, right, bottom = (max(int(edge * picture.scale), 0) for edge in word.box)
+        claimed[top : bottom + 1, left : right + 1] = True
+    everything = int(ink.sum())
+    bare_words = sum(not ink[_spot(word.box, picture)].any() for word in words)
+    unclaimed = everything > LITTLE_INK * ink.size and int((ink & ~claimed).sum()) > UNCLAIMED * everything
+    return unclaimed or bare_words > HIDDEN * len(words)
+
+
+def _spot(box: Box, picture: Picture) -> tuple[slice, slice]:
+    left, top, right, bottom = (max(int(edge * picture.scale), 0) for edge in box)
+    return slice(top, bottom + 1), slice(left, right + 1)
+
+
+def agree(written: tuple[Word, ...], seen: tuple[Word, ...]) -> bool:
+    """Tell whether most words of a text layer are seen on the page, and most sure words seen are in it."""
+    layer = Counter(word.text.casefold() for word in written if len(word.text) >= LONG)
+    eyes = Counter(
+        word.text.casefold() for word in seen if len(word.text) >= LONG and word.confidence >= SURE
+    )
+    common = (layer & eyes).total()
+    return common >= AGREED * max(layer.total(), 1) and common >= AGREED * eyes.total()
 
 
 def _drawn_codes(page: pdfium.PdfPage, number: int) -> tuple[Barcode, ...]:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from features.documents.document import Extraction, Proposal
 from features.documents.intake import Limits
-from features.documents.isolation import extract_apart
+from features.documents.apart.isolation import extract_apart
 from models.fields import Cases, cases_of
 from training.simulator.forms import Form, forms, some_wear, spoil
 

@@ -36,7 +36,7 @@ REFUSALS: Final[dict[str, type[DocumentError]]] = {
     kind.__name__: kind
     for kind in (DocumentError, DocumentTooLargeError, UnsupportedDocumentError, EncryptedDocumentError)
 }
-SERVER: Final = "features.documents"  # its __main__
+SERVER: Final = "features.documents.apart"  # its __main__
 CHUNK: Final = 1 << 16
 LONGEST_ANSWER: Final = 256 * 1024 * 1024  # bytes; thirty dense pages take a twentieth
 
@@ -74,6 +74,7 @@ class _Server:
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,  # what a hostile file makes readers say is not for our logs
                     cwd="/",
                     env=_environment(),
                 )

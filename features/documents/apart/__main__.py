@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import cv2
 
-from features.documents.confinement import confine
+from features.documents.apart.confinement import confine
+from features.documents.apart.isolation import EXTRACTION, READ
 from features.documents.document import Kind
 from features.documents.extraction import extract
 from features.documents.intake import DocumentError, Limits
-from features.documents.isolation import EXTRACTION, READ
 from features.documents.readings.labels import catalogue, options
 
 MESSAGE: Final = 4096  # bytes of the longest request
