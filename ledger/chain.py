@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import rfc8785
-from sqlalchemy import Connection, Row, Select, Table, insert, select, update
+from sqlalchemy import Connection, Insert, Row, Select, Table, bindparam, insert, select, update
 
 from features.returns import BadInputError, RecoupError
 from ledger.schema import chain_head, entries
@@ -209,8 +210,8 @@ class Chained:
         if self._head is None or not self._pending:
             return
         rows = [{**asdict(entry), "body": canonical(entry.body).decode()} for entry in self._pending]
-        self._connection.execute(insert(entries), rows)
-        self._connection.execute(update(chain_head).values(seq=self._head.seq, hash=self._head.hash))
+        self._connection.execute(into(entries), rows)
+        self._connection.execute(_MOVED, asdict(self._head))
         self._pending.clear()
 
     def _record(
@@ -221,7 +222,7 @@ class Chained:
         `facts` are what a reader of the audit trail should see without opening the row.
         """
         row = self._witness(table, values, kind=kind, subject=subject, **facts)
-        self._connection.execute(insert(table), row)
+        self._connection.execute(into(table), row)
         return int(row["seq"])
 
     def _witness(
@@ -232,11 +233,11 @@ class Chained:
         entry = self.append(kind, subject=subject, actor=values["actor"], at=values["at"], body=body)
         return {**values, "seq": entry.seq}
 
-    def _all(self, query: Select[Any]) -> list[Mapping[str, Any]]:
-        return [_mapping(row) for row in self._connection.execute(query)]
+    def _all(self, query: Select[Any], **asked: Any) -> list[Mapping[str, Any]]:
+        return [_mapping(row) for row in self._connection.execute(query, asked)]
 
-    def _first(self, query: Select[Any]) -> Mapping[str, Any] | None:
-        row = self._connection.execute(query).first()
+    def _first(self, query: Select[Any], **asked: Any) -> Mapping[str, Any] | None:
+        row = self._connection.execute(query, asked).first()
         return None if row is None else _mapping(row)
 
 
@@ -263,7 +264,17 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
     return Entry(**{**row, "body": body})
 
 
+@cache
+def into(table: Table) -> Insert:
+    """Return the statement that adds rows to a table; SQLAlchemy takes longer to build it than to run it."""
+    return insert(table)
+
+
+_HEAD: Final = select(chain_head.c.seq, chain_head.c.hash).with_for_update()
+_MOVED: Final = update(chain_head).values(seq=bindparam("seq"), hash=bindparam("hash"))
+
+
 def locked_head(connection: Connection) -> Head:
     """Lock the chain's one head row until the transaction ends, and read it."""
-    row = connection.execute(select(chain_head.c.seq, chain_head.c.hash).with_for_update()).one()
+    row = connection.execute(_HEAD).one()
     return Head(row.seq, row.hash)

@@ -218,7 +218,7 @@ class Evidence(Waits):
 
     def documents_of(self, ids: Collection[str]) -> tuple[Document, ...]:
         """Return the documents that exist among `ids`, in one read, oldest first."""
-        return self._documents(documents.c.id.in_(ids))
+        return self._documents(documents.c.id.in_(ids)) if ids else ()
 
     def documents_about(self, return_line_id: str) -> tuple[Document, ...]:
         """Return the documents of a return line, oldest first."""

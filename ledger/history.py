@@ -15,14 +15,14 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Insert,
     Select,
     Text,
+    bindparam,
     cast,
-    false,
     func,
-    insert,
     select,
     update,
 )
@@ -40,6 +40,7 @@ from features.history import (
     seen,
 )
 from features.returns import Money
+from ledger.chain import into
 from ledger.personal import AT_ONCE, Personal, behind
 from ledger.schema import fraud_labels, fraud_marks, hourly, lines, past, standing
 from ledger.schema.figures import figures, hour_of, moments
@@ -129,17 +130,16 @@ class Histories(Personal):
 
     def _add_part(self, part: Sequence[Line], *, actor: str, at: datetime) -> int:
         ids = [line.return_line_id for line in part]
-        there = select(lines.c.return_line_id).where(lines.c.return_line_id.in_(ids))
-        known = set(self._connection.execute(there).scalars())
+        known = set(self._connection.execute(_KNOWN, {"ids": ids}).scalars())
         new = [line for line in part if line.return_line_id not in known]
         if new:
             names = self._pseudonymize((line.customer_id for line in new), actor=actor, at=at)
             rows = [_row(line, names[line.customer_id], actor, at) for line in new]
             kind = "line.known"
             witnessed = [self._witness(lines, row, kind=kind, subject=row["return_line_id"]) for row in rows]
-            self._connection.execute(insert(lines), witnessed)
+            self._connection.execute(into(lines), witnessed)
             self._remember(new, rows)
-            for label in self._all(select(fraud_labels).where(fraud_labels.c.return_line_id.in_(ids))):
+            for label in self._all(_LABELS, ids=ids):
                 self._mark(label)
         return len(new)
 
@@ -184,16 +184,14 @@ class Histories(Personal):
 
     def policy_facts(self, line: Line, *, as_of: datetime) -> PolicyFacts:
         """Return what policies ask of the past of the line's sale and customer, in the currency asked for."""
-        since = as_of - timedelta(days=DAYS_OF_STRUCTURING)
-        asked = _past(line).where(
-            standing.c.customer_id == behind(line.customer_id), standing.c.requested_at >= since
-        )
-        requests = self._connection.execute(
-            asked.with_only_columns(standing.c.requested_minor).order_by(standing.c.requested_at)
-        )
-        sums = self._connection.execute(
-            _sums(line, since=since, year=datetime(as_of.year, 1, 1, tzinfo=UTC))
-        ).one()
+        # Lines without an order number share no sale, and no order number equals null.
+        asked = {
+            name: getattr(line, name) for name in ("return_line_id", "customer_id", "sku", "order_number")
+        }
+        asked |= {"currency": line.requested.currency, "year": datetime(as_of.year, 1, 1, tzinfo=UTC)}
+        asked |= {"since": as_of - timedelta(days=DAYS_OF_STRUCTURING)}
+        requests = self._connection.execute(_requests(), asked)
+        sums = self._connection.execute(_sums(), asked).one()
         # PostgreSQL adds 64-bit numbers up to a Decimal.
         whole = {name: int(total) for name, total in sums._asdict().items()}
         return PolicyFacts(**whole, requests_30d=tuple(requests.scalars()))
@@ -228,7 +226,7 @@ class Histories(Personal):
             | dict.fromkeys(SEEN, 0)
             for line, row in zip(part, rows, strict=True)
         ]
-        self._connection.execute(insert(past), kept)
+        self._connection.execute(into(past), kept)
         asked = [{"count": 1, "quantity": row["quantity"], "hundredths": row["hundredths"]} for row in rows]
         self._sum_up([(row, row["requested_at"], sums) for row, sums in zip(rows, asked, strict=True)])
 
@@ -252,7 +250,7 @@ class Histories(Personal):
         values |= {column: line[column] for column in ENTITIES.values()}
         # As in features.history: a verdict cannot count before the line itself does.
         values["counted_from"] = max(label["known_at"], line["requested_at"])
-        self._connection.execute(insert(fraud_marks), values)
+        self._connection.execute(into(fraud_marks), values)
 
 
 def _row(line: Line, customer: str, actor: str, at: datetime) -> dict[str, Any]:
@@ -275,11 +273,18 @@ def _hundredths(requested: Money) -> int:
     return int((Decimal(requested.text) * MINOR_UNITS).to_integral_value(ROUND_HALF_EVEN))
 
 
-def _past(line: Line) -> Select[Any]:
+def _past() -> Select[Any]:
     """Select where the other lines stand, in the same currency."""
     return select(standing).where(
-        standing.c.return_line_id != line.return_line_id, standing.c.currency == line.requested.currency
+        standing.c.return_line_id != _asked("return_line_id"), standing.c.currency == _asked("currency")
     )
+
+
+@cache
+def _requests() -> Select[Any]:
+    """Return the statement that reads what the customer asked for, oldest first."""
+    asked = _past().where(_OF_CUSTOMER, standing.c.requested_at >= _asked("since"))
+    return asked.with_only_columns(standing.c.requested_minor).order_by(standing.c.requested_at)
 
 
 def _value(aggregate: Aggregate, figure: Any, as_of: datetime) -> float:
@@ -288,15 +293,14 @@ def _value(aggregate: Aggregate, figure: Any, as_of: datetime) -> float:
     return int(figure) / (MINOR_UNITS if aggregate.value == "credit" else 1)
 
 
-def _sums(line: Line, *, since: datetime, year: datetime) -> Select[Any]:
+@cache
+def _sums() -> Select[Any]:
     """Return the statement that adds up `PolicyFacts`, but for the list of requests."""
-    granted = _past(line).where(standing.c.status.not_in(GIVES_NOTHING))
-    sale = granted.where(standing.c.sku == line.sku)
-    # Lines without an order number do not share a sale.
-    sale = sale.where(false() if line.order_number is None else standing.c.order_number == line.order_number)
-    given = granted.where(standing.c.customer_id == behind(line.customer_id))
-    recent = given.where(standing.c.requested_at >= since)
-    kept = given.where(standing.c.requested_at >= year, standing.c.kept.is_(other=True))
+    granted = _past().where(standing.c.status.not_in(GIVES_NOTHING))
+    sale = granted.where(standing.c.sku == _asked("sku"), standing.c.order_number == _asked("order_number"))
+    given = granted.where(_OF_CUSTOMER)
+    recent = given.where(standing.c.requested_at >= _asked("since"))
+    kept = given.where(standing.c.requested_at >= _asked("year"), standing.c.kept.is_(other=True))
     return select(
         _sum(sale, standing.c.quantity).label("already_returned"),
         _sum(sale, standing.c.credit_minor).label("credit_already_given"),
@@ -308,3 +312,17 @@ def _sums(line: Line, *, since: datetime, year: datetime) -> Select[Any]:
 
 def _sum(rows: Select[Any], amount: ColumnElement[Any]) -> ColumnElement[Any]:
     return rows.with_only_columns(func.coalesce(func.sum(amount), 0)).scalar_subquery()
+
+
+def _asked(name: str) -> BindParameter[Any]:
+    moment = name in {"since", "year"}
+    return bindparam(name, type_=standing.c.requested_at.type if moment else Text())
+
+
+_OF_CUSTOMER: Final = standing.c.customer_id == behind(_asked("customer_id"))
+_KNOWN: Final = select(lines.c.return_line_id).where(
+    lines.c.return_line_id.in_(bindparam("ids", expanding=True))
+)
+_LABELS: Final = select(fraud_labels).where(
+    fraud_labels.c.return_line_id.in_(bindparam("ids", expanding=True))
+)

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Insert, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.chain import IdempotencyInFlightError, NotInLedgerError
-from ledger.reference import Registers
+from ledger.reference import ENDPOINTS, Registers
 from ledger.schema import answers
 from ledger.schema.registers import deliveries, outbox
 
-ENDPOINTS: Final = "webhook_endpoints"  # endpoints are a register like any other
 PENDING: Final = "pending"
 DELIVERED: Final = "delivered"
 DEAD: Final = "dead"
@@ -77,9 +78,7 @@ class Outbox(Registers):
 
     def remembered(self, owner: str, key: str) -> Remembered | None:
         """Return the answer stored for a caller's idempotency key, or None."""
-        table = answers.c
-        query = select(table.payload_digest, table.status, table.body, table.headers)
-        row = self._first(query.where(table.owner == owner, table.key == key))
+        row = self._first(_REMEMBERED, owner=owner, key=key)
         return None if row is None else Remembered(**row)
 
     def remember(self, owner: str, key: str, answer: Remembered, *, at: datetime) -> None:
@@ -90,21 +89,13 @@ class Outbox(Registers):
         IdempotencyInFlightError
             If an answer was stored for the key in the meantime; everything in this transaction is undone.
         """
-        if self.remembered(owner, key) is not None:
+        values = {name: getattr(answer, name) for name in Remembered.__dataclass_fields__}
+        values |= {"owner": owner, "key": key, "at": at, "headers": dict(answer.headers)}
+        keep = _remembering(self._connection.dialect.name)
+        if self._connection.execute(keep, values).first() is None:
             raise IdempotencyInFlightError(
                 "another request with this idempotency key was answered meanwhile."
             )
-        self._connection.execute(
-            insert(answers).values(
-                owner=owner,
-                key=key,
-                payload_digest=answer.payload_digest,
-                status=answer.status,
-                body=answer.body,
-                headers=dict(answer.headers),
-                at=at,
-            )
-        )
 
     def forget_answers(self, *, before: datetime) -> int:
         """Drop answers older than `before`; business keys protect what they protected. Return how many."""
@@ -173,6 +164,18 @@ class Outbox(Registers):
         self._connection.execute(
             insert(deliveries), {**on_its_way, "message_id": message_id, "endpoint_id": endpoint_id}
         )
+
+
+_REMEMBERED: Final = select(
+    answers.c.payload_digest, answers.c.status, answers.c.body, answers.c.headers
+).where(answers.c.owner == bindparam("owner"), answers.c.key == bindparam("key"))
+
+
+@cache
+def _remembering(dialect: str) -> Insert:
+    """Return the statement that keeps an answer where the key has none."""
+    start = postgresql.insert(answers) if dialect == "postgresql" else sqlite.insert(answers)
+    return start.on_conflict_do_nothing().returning(answers.c.key)
 
 
 class Queue:

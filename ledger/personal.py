@@ -21,18 +21,18 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    bindparam,
     cast,
     delete,
     exists,
     func,
-    insert,
     or_,
     select,
     update,
 )
 
 from features.returns import BadInputError
-from ledger.chain import Chained, ConflictError, Head, NotInLedgerError
+from ledger.chain import Chained, ConflictError, Head, NotInLedgerError, into
 from ledger.schema import (
     answers,
     approval_state,
@@ -191,7 +191,7 @@ class Personal(Chained):
         row = {**values, **_hidden(table, commitment(salt, kept))}
         seq = super()._record(table, row, kind=kind, subject=subject, **facts)
         apart = {"seq": seq, "subject": subject, "customer": values.get("customer_id"), "at": values["at"]}
-        self._connection.execute(insert(personal), {**apart, "salt": salt, "value": kept})
+        self._connection.execute(into(personal), {**apart, "salt": salt, "value": kept})
         return seq
 
     def _pseudonym(self, customer_id: str, *, actor: str, at: datetime) -> str:
@@ -202,12 +202,11 @@ class Personal(Chained):
         """Return the pseudonyms of customers, new ones at first sight."""
         wanted = [name for name in dict.fromkeys(customers) if name not in self._pseudonyms]
         if wanted:
-            query = select(subjects.c.customer_id, subjects.c.pseudonym)
-            there = self._all(query.where(subjects.c.customer_id.in_(wanted)))
+            there = self._all(_PSEUDONYMS, names=wanted)
             self._pseudonyms |= {row["customer_id"]: row["pseudonym"] for row in there}
         new = [self._introduced(name, actor, at) for name in wanted if name not in self._pseudonyms]
         if new:
-            self._connection.execute(insert(subjects), new)
+            self._connection.execute(into(subjects), new)
         return self._pseudonyms
 
     def _introduced(self, customer_id: str, actor: str, at: datetime) -> dict[str, Any]:
@@ -224,6 +223,11 @@ class Personal(Chained):
 
     def _column(self, query: Select[Any]) -> list[Any]:
         return list(self._connection.execute(query).scalars())
+
+
+_PSEUDONYMS: Final = select(subjects.c.customer_id, subjects.c.pseudonym).where(
+    subjects.c.customer_id.in_(bindparam("names", expanding=True))
+)
 
 
 def commitment(salt: str, value: Any) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.sql import Select
+from sqlalchemy import Connection, Insert, Select, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from features.returns import CreditAction, Money
-from ledger.chain import ConflictError, DuplicateBusinessKeyError, NotInLedgerError
+from ledger.chain import ConflictError, DuplicateBusinessKeyError, Head, NotInLedgerError, into
 from ledger.history import Histories, Line
 from ledger.personal import opened, renamed, with_personal
 from ledger.schema import recommendation_state, recommendation_statuses, recommendations, standing, subjects
@@ -105,6 +106,10 @@ class StatusChange:
 class Recommendations(Histories):
     """The part of a transaction that writes and reads recommendations."""
 
+    def __init__(self, connection: Connection, head: Head | None, *others: Any) -> None:
+        super().__init__(connection, head, *others)
+        self._answering: dict[str, tuple[Recommendation, ...]] = {}  # as last read in this transaction
+
     def add_recommendation(self, recommendation: Recommendation) -> None:
         """Record a recommendation, its line if new, and end the one that it supersedes.
 
@@ -119,6 +124,7 @@ class Recommendations(Histories):
         if new.supersedes is not None:
             self._supersede(new)
         there = self.current(new.return_line_id, new.stage)
+        self._answering.pop(new.return_line_id, None)
         if there is not None:
             raise DuplicateBusinessKeyError(
                 f"return line {new.return_line_id} already has {there.id} at stage {new.stage}."
@@ -136,17 +142,9 @@ class Recommendations(Histories):
             currency=new.amount.currency,
             digest=new.digest,
         )
-        self._connection.execute(
-            insert(recommendation_state).values(
-                recommendation_id=new.id,
-                seq=seq,
-                return_line_id=new.return_line_id,
-                stage=new.stage,
-                status=new.status,
-                site=new.site,
-                is_current=True,
-            )
-        )
+        state = {name: getattr(new, name) for name in ("return_line_id", "stage", "status", "site")}
+        state |= {"recommendation_id": new.id, "seq": seq, "is_current": True}
+        self._connection.execute(into(recommendation_state), state)
         self._stand(new)
 
     def _row_of(self, new: Recommendation) -> dict[str, Any]:
@@ -169,6 +167,7 @@ class Recommendations(Histories):
             self._connection.execute(
                 update(state).where(state.c.recommendation_id == old.id).values(is_current=False)
             )
+            self._answering.pop(old.return_line_id, None)
 
     def _stand(self, new: Recommendation) -> None:
         values = {
@@ -184,9 +183,8 @@ class Recommendations(Histories):
             "currency": new.amount.currency,
             "kept": new.action == CreditAction.CREDIT_WITHOUT_RETURN,
         }
-        mine = standing.c.return_line_id == new.return_line_id
-        if self._connection.execute(update(standing).where(mine).values(values)).rowcount == 0:
-            self._connection.execute(insert(standing), {**values, "return_line_id": new.return_line_id})
+        values |= {"return_line_id": new.return_line_id}
+        self._connection.execute(_standing(self._connection.dialect.name), values)
 
     def set_status(
         self, recommendation_id: str, status: str, *, actor: str, at: datetime, reason: str = ""
@@ -221,6 +219,7 @@ class Recommendations(Histories):
             id=recommendation_id,
             status=str(status),
         )
+        self._answering.pop(now["return_line_id"], None)
         self._connection.execute(update(state).where(mine).values(status=status))
         stands = standing.c.recommendation_id == recommendation_id
         self._connection.execute(update(standing).where(stands).values(status=status))
@@ -245,12 +244,14 @@ class Recommendations(Histories):
 
     def current(self, return_line_id: str, stage: str) -> Recommendation | None:
         """Return the recommendation that answers for a line at a stage: the latest revision."""
-        state = recommendation_state.c
-        query = _joined().where(
-            state.return_line_id == return_line_id, state.stage == stage, state.is_current.is_(other=True)
-        )
-        row = self._first(query)
-        return None if row is None else _read(row)
+        return next((one for one in self.answering(return_line_id) if one.stage == stage), None)
+
+    def answering(self, return_line_id: str) -> tuple[Recommendation, ...]:
+        """Return the recommendations that answer for a line, one a stage, oldest first."""
+        if return_line_id not in self._answering:
+            found = tuple(map(_read, self._all(_answering(), line=return_line_id)))
+            self._answering[return_line_id] = found
+        return self._answering[return_line_id]
 
     def recommendations(
         self,
@@ -284,6 +285,21 @@ class Recommendations(Histories):
         query = select(table.recommendation_id, table.status, table.reason, table.actor, table.at)
         rows = self._all(query.where(table.recommendation_id == recommendation_id).order_by(table.seq))
         return tuple(StatusChange(**row) for row in rows)
+
+
+@cache
+def _answering() -> Select[Any]:
+    state = recommendation_state.c
+    mine = (state.return_line_id == bindparam("line")) & state.is_current.is_(other=True)
+    return _joined().where(mine).order_by(state.seq)
+
+
+@cache
+def _standing(dialect: str) -> Insert:
+    """Return the statement that says where a line stands now."""
+    start = postgresql.insert(standing) if dialect == "postgresql" else sqlite.insert(standing)
+    now = {column.name: start.excluded[column.name] for column in standing.c if not column.primary_key}
+    return start.on_conflict_do_update(index_elements=list(standing.primary_key), set_=now)
 
 
 def _joined() -> Select[Any]:

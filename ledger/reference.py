@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Connection, Select, Text, bindparam, func, select
 
-from ledger.chain import ConflictError, NotInLedgerError
+from ledger.chain import ConflictError, Head, NotInLedgerError
 from ledger.personal import CUSTOMER_REGISTERS, behind, opened, with_personal
 from ledger.reviews.quality import Draws
 from ledger.schema import subjects
 from ledger.schema.registers import key_revocations, keys, policies, policy_activations, reference
+
+ENDPOINTS: Final = "webhook_endpoints"  # endpoints are a register like any other
+# Every return asks for these whole, they have few rows that seldom change, and no personal data.
+SMALL: Final = frozenset({"sites", "recalls", ENDPOINTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,18 @@ class Key:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
+Kept: TypeAlias = dict[str, tuple[int, tuple[Reference, ...]]]
+"""Whole registers as last read in this process, each with the newest row of all registers it was read at."""
+
+
 class Registers(Draws):
     """The part of a transaction that writes and reads registers."""
+
+    def __init__(self, connection: Connection, head: Head | None, kept: Kept) -> None:
+        super().__init__(connection, head)
+        self._kept = kept
+        self._newest: int | None = None
+        self._put = False
 
     def put_reference(
         self, kind: str, reference_id: str, *, body: Mapping[str, Any], actor: str, at: datetime
@@ -72,20 +87,32 @@ class Registers(Draws):
         if kind in CUSTOMER_REGISTERS:
             values["id"] = self._pseudonym(reference_id, actor=actor, at=at)
         name = values["id"]
+        self._put = True
         self._record(reference, values, kind=f"reference.{kind}", subject=name, id=name, version=new.version)
         return new
 
     def reference(self, kind: str, reference_id: str, *, as_of: datetime | None = None) -> Reference | None:
         """Return the newest version, or the one that held at `as_of`; None when there was none."""
-        table = reference.c
-        name = behind(reference_id) if kind in CUSTOMER_REGISTERS else reference_id
-        query = _references().where(table.kind == kind, table.id == name)
-        query = query.order_by(table.version.desc()).limit(1)
-        row = self._first(query if as_of is None else query.where(table.at <= as_of))
+        if kind in SMALL and as_of is None:
+            return next((one for one in self.references(kind) if one.id == reference_id), None)
+        query = _one(customer=kind in CUSTOMER_REGISTERS)
+        query = query if as_of is None else query.where(reference.c.at <= as_of)
+        row = self._first(query, kind=kind, id=reference_id)
         return None if row is None else _reference(row)
 
     def references(self, kind: str, *, as_of: datetime | None = None) -> tuple[Reference, ...]:
         """Return the newest version of everything of a kind, by id."""
+        # What this transaction put itself may yet be undone: nothing of it is kept for others.
+        if kind not in SMALL or as_of is not None or self._put:
+            return self._register(kind, as_of)
+        newest = self._newest_row()
+        seq, found = self._kept.get(kind, (None, ()))
+        if seq != newest:
+            found = self._register(kind, None)
+            self._kept[kind] = (newest, found)
+        return found
+
+    def _register(self, kind: str, as_of: datetime | None) -> tuple[Reference, ...]:
         table = reference.c
         newest = select(table.id, func.max(table.version).label("version")).where(table.kind == kind)
         newest = newest if as_of is None else newest.where(table.at <= as_of)
@@ -94,10 +121,10 @@ class Registers(Draws):
         query = query.join(last, (table.id == last.c.id) & (table.version == last.c.version))
         return tuple(sorted(map(_reference, self._all(query)), key=attrgetter("id")))
 
-    def latest_reference_at(self, kind: str) -> datetime | None:
-        """Return when anything of a kind was last put: the age of recall data, for one."""
-        newest = self._first(select(func.max(reference.c.at).label("at")).where(reference.c.kind == kind))
-        return newest["at"] if newest else None
+    def _newest_row(self) -> int:
+        if self._newest is None:
+            self._newest = self._connection.execute(_NEWEST).scalar() or 0
+        return self._newest
 
     def add_policy(self, digest: str, *, content: Any, actor: str, at: datetime) -> None:
         """Record a policy set under its digest; once recorded it stays as it is.
@@ -150,7 +177,7 @@ class Registers(Draws):
 
     def key(self, key_hash: str) -> Key | None:
         """Return the key of a hash with the time it was revoked, or None."""
-        row = self._first(_keys().where(keys.c.hash == key_hash))
+        row = self._first(_KEY, hash=key_hash)
         return None if row is None else _key(row)
 
     def keys(self) -> tuple[Key, ...]:
@@ -173,6 +200,15 @@ class Registers(Draws):
             self._record(key_revocations, values, kind="key.revoked", subject=key.subject)
 
 
+@cache
+def _one(*, customer: bool) -> Select[Any]:
+    """The newest version of one registered thing."""
+    table, asked = reference.c, bindparam("id", type_=Text())
+    name = behind(asked) if customer else asked
+    query = _references().where(table.kind == bindparam("kind"), table.id == name)
+    return query.order_by(table.version.desc()).limit(1)
+
+
 def _references() -> Select[Any]:
     query = select(*(reference.c[name] for name in Reference.__dataclass_fields__), subjects.c.customer_id)
     whose = (subjects.c.pseudonym == reference.c.id) & reference.c.kind.in_(CUSTOMER_REGISTERS)
@@ -189,6 +225,10 @@ def _keys() -> Any:
     return select(keys, key_revocations.c.at.label("revoked_at")).outerjoin(
         key_revocations, key_revocations.c.hash == keys.c.hash
     )
+
+
+_KEY: Final = _keys().where(keys.c.hash == bindparam("hash"))
+_NEWEST: Final = select(func.max(reference.c.seq))
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -41,6 +41,7 @@ from ledger.checkpoints import Checkpoint
 from ledger.evidence import Evidence
 from ledger.forecasts import Forecasts
 from ledger.outbox import Outbox, Queue
+from ledger.reference import Kept
 from ledger.schema import REVISION, chain_head
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -72,6 +73,7 @@ class Ledger:
     def __init__(self, url: str, *, lock_seconds: float = 5.0, pool_size: int = 5) -> None:
         self._engine = _engine(url, lock_seconds=lock_seconds, pool_size=pool_size)
         self._lock_seconds = lock_seconds
+        self._registers: Kept = {}
         self._failed_at = -math.inf  # by the monotonic clock
 
     def migrate(self, *, to: str = "head") -> None:
@@ -118,7 +120,7 @@ class Ledger:
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that reads one consistent state."""
         with _refusals(), self._begin() as connection:
-            yield Transaction(connection, None)
+            yield Transaction(connection, None, self._registers)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -133,7 +135,7 @@ class Ledger:
         """
         try:
             with _refusals(), self._begin(exclusive=True) as connection:
-                transaction = Transaction(connection, locked_head(connection))
+                transaction = Transaction(connection, locked_head(connection), self._registers)
                 yield transaction
                 transaction.flush()
         except LedgerUnavailableError:
@@ -181,7 +183,7 @@ class Ledger:
     def _read_long(self) -> Iterator[Transaction]:
         """Read for as long as it takes: nobody waits for an audit's answer at the other end of a request."""
         with _refusals(), self._begin(long=True) as connection:
-            yield Transaction(connection, None)
+            yield Transaction(connection, None, self._registers)
 
     @contextmanager
     def _begin(self, *, exclusive: bool = False, long: bool = False) -> Iterator[Connection]:

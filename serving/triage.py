@@ -24,7 +24,6 @@ from ledger.history import Line
 from ledger.outbox import Message
 from ledger.recommendations import Recommendation
 from ledger.store import Transaction
-from models import routing
 from policy.approvals import State
 from policy.guardrails import judge
 from policy.rulebook import Rulebook
@@ -35,6 +34,7 @@ from serving.case.approving import calendar_of
 from serving.case.comparing import summary
 from serving.case.facts import MasterData, from_ledger, from_master_data, from_request
 from serving.case.insight import features_digest, look
+from serving.case.sites import known_sites
 from serving.runtime import SERVICE_ACTOR, Runtime
 from serving.stamps import iso, new_id
 
@@ -56,7 +56,7 @@ def prepare(runtime: Runtime, line: ReturnLine) -> Case:
         history = tx.history(_behind(line), as_of=line.requested_at)
         master_data = _master_data(tx, line)
         attached = tx.documents_of(line.document_ids)
-        sites = tuple(_site(one.id, one.body) for one in tx.references("sites"))
+        sites = known_sites(tx)
     if missing := set(line.document_ids) - {document.id for document in attached}:
         raise NotInLedgerError(f"document {min(missing)} is not known; post it to /v1/documents first.")
     insight = look(line, history, runtime.champions)
@@ -140,10 +140,10 @@ def _superseded(tx: Transaction, asked: Asked) -> Recommendation | None:
             f"this line already has recommendation {current.id} at this stage, for another payload; "
             f'name it in "revises" to replace it.'
         )
-    earlier = tx.recommendations(return_line_id=line.return_line_id)
+    earlier = tx.answering(line.return_line_id)
     if any(STAGE_ORDER[Stage(one.stage)] > STAGE_ORDER[line.stage] for one in earlier):
         raise ConflictError("this line already has a recommendation at a later stage.")
-    return next((one for one in reversed(earlier) if one.is_current and one.status != State.SUPERSEDED), None)
+    return next((one for one in reversed(earlier) if one.status != State.SUPERSEDED), None)
 
 
 def _related(superseded: Recommendation | None) -> tuple[str, ...]:
@@ -297,17 +297,7 @@ def _master_data(tx: Transaction, line: ReturnLine) -> MasterData:
         body("suppliers", line.supplier.id),
         body("products", line.item.sku),
         recalled,
-        tx.latest_reference_at("recalls"),
-    )
-
-
-def _site(name: str, body: Mapping[str, Any]) -> routing.Site:
-    return routing.Site(
-        name,
-        str(body.get("region", "")),
-        float(body.get("free_capacity", 0)),
-        float(body.get("freight_per_kg", 1.2)),
-        bool(body.get("hazmat", False)),
+        max((one.at for one in recalls), default=None),
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Insert, Table, func, select
+from sqlalchemy import Insert, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.personal import Personal
@@ -33,9 +33,7 @@ class Counts(Personal):
 
     def reviews_asked(self, role: str, *, site: str, day: date) -> int:
         """How many approvals were asked of a role at a site on a business day, whatever became of them."""
-        table = review_counts.c
-        mine = (table.site == site) & (table.role == role) & (table.day == day.isoformat())
-        row = self._first(select(table.count).where(mine))
+        row = self._first(_REVIEWS, site=site, role=role, day=day.isoformat())
         return row["count"] if row else 0
 
     def reviews_by_day(self, first: date, last: date, *, site: str | None = None) -> tuple[Any, ...]:
@@ -52,18 +50,29 @@ class Counts(Personal):
 
     def losses(self, first: date, before: date, *, site: str, currency: str) -> Losses:
         """The expected losses of a site's business days from `first` up to the one `before`."""
-        table = loss_counts.c
-        query = select(table.loss, func.sum(table.count).label("count"), func.min(table.day).label("day"))
-        query = query.where(
-            table.site == site,
-            table.currency == currency,
-            table.day >= first.isoformat(),
-            table.day < before.isoformat(),
-        )
-        rows = self._all(query.group_by(table.loss))
+        days = {"first": first.isoformat(), "before": before.isoformat()}
+        rows = self._all(_LOSSES, site=site, currency=currency, **days)
         since = min((row["day"] for row in rows), default=None)
         counted = {row["loss"]: int(row["count"]) for row in rows}
         return Losses(counted, None if since is None else date.fromisoformat(since))
+
+
+_REVIEWS: Final = select(review_counts.c.count).where(
+    *(review_counts.c[name] == bindparam(name) for name in ("site", "role", "day"))
+)
+_LOSSES: Final = (
+    select(
+        loss_counts.c.loss,
+        func.sum(loss_counts.c.count).label("count"),
+        func.min(loss_counts.c.day).label("day"),
+    )
+    .where(
+        *(loss_counts.c[name] == bindparam(name) for name in ("site", "currency")),
+        loss_counts.c.day >= bindparam("first"),
+        loss_counts.c.day < bindparam("before"),
+    )
+    .group_by(loss_counts.c.loss)
+)
 
 
 @cache
