@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import ceil, isfinite
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from features.returns import BadInputError
 
 Floats = npt.NDArray[np.float64]
+
+NINTH_DECILE: Final = 1.2816  # standard deviations above the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ class Site:
     units_per_pallet : float
     fill : float
         Share of positions that can be filled in practice.
+    short_cost, idle_cost : float
+        What an hour short costs (overtime, delay, credit paid late) and an hour idle, in the same money: only
+        their ratio counts.
     """
 
     allowance: float = 0.15
@@ -65,6 +71,13 @@ class Site:
     dwell_days: float = 5.0
     units_per_pallet: float = 40.0
     fill: float = 0.85
+    short_cost: float = 4.0
+    idle_cost: float = 1.0
+
+    @property
+    def service_level(self) -> float:
+        """The chance of sufficing that costs least."""
+        return critical_ratio(short=self.short_cost, idle=self.idle_cost)
 
     def __post_init__(self) -> None:
         may_be_zero = {"allowance", "redundancy", "dwell_days"}
@@ -75,6 +88,26 @@ class Site:
         for name in ("utilisation", "door_utilisation", "fill"):
             if getattr(self, name) > 1:
                 raise BadInputError(f"the site's {name} is a share; it cannot be above 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Inspection minutes a unit of each family: their mean and how far single units stray from it.
+
+    Parameters
+    ----------
+    mean, deviation : ndarray of shape (families,), minutes
+    """
+
+    mean: Floats
+    deviation: Floats
+
+    @classmethod
+    def of_quantiles(cls, p50: Floats, p90: Floats) -> Work:
+        """Read a log-normal off its median and ninth decile."""
+        sigma = np.log(np.maximum(p90 / p50, 1.0)) / NINTH_DECILE
+        mean = p50 * np.exp(sigma**2 / 2)
+        return cls(mean, mean * np.sqrt(np.expm1(sigma**2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +126,23 @@ class Plan:
 
 
 def plan(
-    paths: npt.NDArray[np.int64], minutes: Floats, *, site: Site, service_level: float = 0.9
+    paths: npt.NDArray[np.int64],
+    work: Work,
+    *,
+    site: Site,
+    service_level: float = 0.9,
+    backlog: float = 0.0,
+    rng: np.random.Generator,
 ) -> list[Plan]:
     """Plan every day of a forecast.
 
     Parameters
     ----------
     paths : ndarray of shape (paths, families, days), returned units a day
-    minutes : ndarray of shape (families,), inspection minutes a unit
     service_level : float
         Chance that the plan suffices on a day; see `critical_ratio` for the one that costs least.
+    backlog : float
+        Inspection minutes that lie there when the first day begins; they are worked off on it.
 
     Returns
     -------
@@ -110,18 +150,44 @@ def plan(
     """
     level = _service_level(service_level)
     units = quantile(paths.sum(axis=1), level)
-    work = np.quantile(hours(paths, minutes, site=site), level, axis=0)
+    need = hours(paths, work.mean, site=site) + _strays(paths, work, site=site, rng=rng)
+    need[:, :1] += labour(backlog, site=site)
     held = np.quantile(_held(paths.sum(axis=1), site.dwell_days), level, axis=0)
     return [
         Plan(
             units=int(volume),
-            hours=float(need),
-            heads=heads(float(need), site=site),
+            hours=max(float(each), 0.0),
+            heads=heads(max(float(each), 0.0), site=site),
             doors=dock_doors(float(volume), site=site),
             positions=storage_positions(float(stock), dwell_days=1.0, site=site),
         )
-        for volume, need, stock in zip(units, work, held, strict=True)
+        for volume, each, stock in zip(units, np.quantile(need, level, axis=0), held, strict=True)
     ]
+
+
+def labour(minutes: float, *, site: Site) -> float:
+    """Labour hours for so many minutes of work: with the allowance, over the utilisation."""
+    return minutes / 60 * (1 + site.allowance) / site.utilisation
+
+
+def divided(need: float, shares: Mapping[str, float]) -> dict[str, float]:
+    """Divide a day's hours or units among its shifts or opening hours; shares count by their ratio."""
+    total = sum(shares.values())
+    if total <= 0 or min(shares.values()) < 0:
+        raise BadInputError("the shares of a day must be positive numbers.")
+    return {name: need * share / total for name, share in shares.items()}
+
+
+def doors_in_an_hour(units: float, *, site: Site) -> int:
+    """Doors for the units of one hour: trucks / (60 / turn minutes * utilisation) * (1 + redundancy)."""
+    turns = 60 / site.turn_minutes * site.door_utilisation
+    return _up(units / site.units_per_truck / turns * (1 + site.redundancy))
+
+
+def cost(need: Floats, planned: float, *, site: Site) -> float:
+    """Mean cost of planning so many hours where `need` may come: short and idle hours at their prices."""
+    short, idle = np.maximum(need - planned, 0.0), np.maximum(planned - need, 0.0)
+    return float((site.short_cost * short + site.idle_cost * idle).mean())
 
 
 def hours(paths: npt.NDArray[np.int64], minutes: Floats, *, site: Site) -> Floats:
@@ -173,6 +239,13 @@ def quantile(paths: npt.NDArray[np.int64], service_level: float) -> npt.NDArray[
 def minutes_of(families: tuple[str, ...], known: Mapping[str, float], *, otherwise: float) -> Floats:
     """Inspection minutes a unit in the order of `families`; those not known take `otherwise`."""
     return np.array([known.get(family, otherwise) for family in families], dtype=np.float64)
+
+
+def _strays(paths: npt.NDArray[np.int64], work: Work, *, site: Site, rng: np.random.Generator) -> Floats:
+    """Labour hours by which the units of each path and day take longer or shorter than the mean."""
+    # Many independent units: the sum of their minutes is as good as normal.
+    variance = np.einsum("pfd,f->pd", paths.astype(np.float64), work.deviation**2)
+    return np.asarray(rng.normal(size=variance.shape) * np.sqrt(variance) * labour(1.0, site=site))
 
 
 def _held(units: npt.NDArray[np.int64], dwell_days: float) -> Floats:

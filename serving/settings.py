@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         None,
         description="folder of a candidate policy set that judges beside the one in force, without effect",
     )
+    sites_file: Path = Field(
+        Path(__file__).parent / "operations" / "sites.yaml",
+        description="planning parameters of the sites: allowances, shifts, doors, storage",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )

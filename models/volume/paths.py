@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -55,6 +56,11 @@ class Forecast:
             np.repeat(np.array(self.keys, dtype=object), horizon, axis=0), columns=list(self.levels)
         )
         return pd.concat([spots.assign(ds=np.tile(self.ds, n)), frame], axis=1)
+
+
+def paths_beside(out: Path) -> Path:
+    """Where the sample paths of a forecast file lie."""
+    return out.with_name(f"{out.stem}.paths.parquet")
 
 
 def nodes(keys: Sequence[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], list[int]]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
@@ -18,9 +18,11 @@ from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once
 from serving.api.wire import Note, Text, Wire
 from serving.auth import Caller
 from serving.operations import planning, tables
+from serving.operations.issuing import paths_of
 from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
+LONGEST_OPEN: Final = timedelta(days=90)  # what was received longer ago is no backlog but lost
 Reader = Annotated[Caller, permit(Action.FORECAST_READ)]
 Planner = Annotated[Caller, permit(Action.FORECAST_OVERRIDE)]
 LaborReader = Annotated[Caller, permit(Action.LABOR)]
@@ -48,6 +50,41 @@ class OverrideRequest(Wire):
     ds: CalendarDay
     value: Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
     reason: Annotated[Note, Field(min_length=1)]
+
+
+Change = Annotated[float | None, Field(gt=0, le=1e9, allow_inf_nan=False)]
+
+
+class LaborQuestion(Wire):
+    """Which plan, and what if: a site parameter given here replaces the site's own for this answer."""
+
+    site: Text
+    start: Annotated[CalendarDay | None, Field(alias="from")] = None
+    to: CalendarDay | None = None
+    issue: Annotated[str | None, Field(max_length=200)] = None
+    service_level: Annotated[float | None, Field(ge=0.5, le=0.95)] = None
+    by: Literal["day", "shift", "hour"] = "day"
+    backlog: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
+    allowance: Annotated[float | None, Field(ge=0, le=10)] = None
+    utilisation: Annotated[float | None, Field(gt=0, le=1)] = None
+    shift_hours: Annotated[float | None, Field(gt=0, le=24)] = None
+    units_per_truck: Change = None
+    peak: Change = None
+    open_minutes: Annotated[float | None, Field(gt=0, le=1440)] = None
+    turn_minutes: Change = None
+    door_utilisation: Annotated[float | None, Field(gt=0, le=1)] = None
+    redundancy: Annotated[float | None, Field(ge=0, le=10)] = None
+    dwell_days: Annotated[float | None, Field(ge=0, le=365)] = None
+    units_per_pallet: Change = None
+    fill: Annotated[float | None, Field(gt=0, le=1)] = None
+    short_cost: Change = None
+    idle_cost: Change = None
+
+    @property
+    def changes(self) -> dict[str, float]:
+        """The site parameters that this question changes."""
+        given = self.model_dump(include=set(planning.PARAMETERS), exclude_none=True)
+        return {name: float(value) for name, value in given.items()}
 
 
 @router.get("/forecasts", summary="One issue's rows")
@@ -138,23 +175,43 @@ def _actuals(tx: Transaction, rows: list[ForecastRow]) -> dict[tuple[str, str, d
 def labor_plan(
     doors: Doors,
     caller: LaborReader,
-    site: Annotated[Text, Query()],
-    start: From = None,
-    to: To = None,
-    service_level: Annotated[float, Query(ge=0.5, le=0.95)] = 0.8,
+    asked: Annotated[LaborQuestion, Query()],
     accept: Accept = "application/json",
 ) -> Response:
-    """What the latest forecast needs at a site, day by day, at a service level."""
+    """What the latest forecast needs at a site, by day, shift or hour, at a service level.
+
+    Sample paths of the issue are the basis where it has them; inspection work that lies there is carried over
+    to the first day. Any site parameter can be changed for this answer alone.
+    """
+    home = doors.settings.home
     with doors.ledger.read() as tx:
-        reference = tx.reference("sites", site)
-        plan = planning.site_plan(dict(reference.body) if reference else {}, site)
-        heading = tx.forecast_issue()
-        rows = tx.forecast(region=plan.region, from_=start, to=to)
-    families = sorted({row.family for row in rows} - {planning.ALL})
-    minutes = planning.minutes_by_family(families, doors.champions)
-    days = planning.labor_rows(plan, rows, minutes=minutes, service_level=service_level)
-    extra = {"site": site, "service_level": service_level, "issue": heading.id if heading else None}
+        reference = tx.reference("sites", asked.site)
+        body = dict(reference.body) if reference else {}
+        heading = tx.forecast_issue(asked.issue)
+        plan = planning.site_plan(body, asked.site, file=doors.settings.sites_file).changed(asked.changes)
+        rows = tx.forecast(issue=asked.issue, region=plan.region, from_=asked.start, to=asked.to)
+        waiting = _waiting(tx, asked.site, doors.now()) if asked.backlog is None else asked.backlog
+    paths = heading and paths_of(heading, home=home, region=plan.region, start=asked.start, to=asked.to)
+    if paths:
+        demand = planning.demand_of_paths(plan, paths, doors.champions, seed=0)
+    else:
+        demand = planning.demand_of_rows(plan, rows, doors.champions)
+    level = asked.service_level or plan.site.service_level
+    days = planning.labor_rows(plan, replace(demand, backlog=waiting), service_level=level, by=asked.by)
+    extra = {
+        "site": asked.site,
+        "service_level": level,
+        "issue": heading.id if heading else None,
+        "basis": "paths" if paths else "quantiles",
+        "backlog": waiting,
+        "changed": asked.changes,
+    }
     return tables.answer(days, accept=accept, name="labor-plan", extra=extra)
+
+
+def _waiting(tx: Transaction, site: str, now: datetime) -> int:
+    kinds = (planning.RECEIVED, *planning.DONE)
+    return planning.backlog(tx.events_between(now - LONGEST_OPEN, now, types=kinds, site=site))
 
 
 def wire_override(one: Override) -> dict[str, Any]:

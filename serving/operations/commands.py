@@ -102,7 +102,8 @@ def issue_forecast(
     file: Annotated[Path, typer.Argument(help="Long rows as recoup-lab forecast writes.")],
 ) -> None:
     """Check a forecast and write it to the ledger: dated, and never changed."""
-    ledger = open_ledger(Settings())
+    settings = Settings()
+    ledger = open_ledger(settings)
     ledger.migrate()
-    new = issue(ledger, file, actor=OPERATOR, at=utc_now())
+    new = issue(ledger, file, home=settings.home, actor=OPERATOR, at=utc_now())
     print(f"issued {new.id}: {new.meta['rows']} rows from {new.meta['first']}")

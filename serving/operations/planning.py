@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+import yaml
 
+from features.events import Event, EventType
 from features.returns import BadInputError, RecoupError
 from ledger.forecasts import ForecastRow
 from models import staffing
+from serving.operations.issuing import Paths
 from serving.runtime import Champions
 
 LEVELS: Final = (0.10, 0.50, 0.80, 0.90, 0.95)
 MINUTES_UNKNOWN: Final = 10.0  # minutes a unit; planning default where no workload model is there
 ALL: Final = "*"
+EVENLY: Final = 1000  # futures that stand for the quantiles where there are no sample paths
+PARAMETERS: Final = tuple(field.name for field in fields(staffing.Site))
+RECEIVED: Final = EventType.RECEIPT_CONFIRMED
+DONE: Final = frozenset({EventType.INSPECTION_COMPLETED, EventType.DISPOSITION_EXECUTED})
+Shares = Mapping[str, float]
 
 
 class SiteUnknownError(RecoupError):
@@ -28,16 +38,57 @@ class SiteUnknownError(RecoupError):
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
-    """What planning knows of a site: its region, its share of the region's returns, its parameters."""
+    """What planning knows of a site.
+
+    Parameters
+    ----------
+    share : float
+        Share of the region's returns that comes here.
+    shifts, arrivals : mapping of str to float
+        Shares of the day's work by shift, and of its units by the hour.
+    """
 
     name: str
     region: str
     share: float
     site: staffing.Site
+    shifts: Shares
+    arrivals: Shares
+
+    def changed(self, changes: Mapping[str, float]) -> SitePlan:
+        """Answer what if: the same site with other parameters."""
+        return replace(self, site=replace(self.site, **changes))
 
 
-def site_plan(body: Mapping[str, Any], name: str) -> SitePlan:
-    """Read a site's planning parameters from its master data.
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What may come to a site, and what lies there.
+
+    Parameters
+    ----------
+    days : tuple of str
+        ISO days.
+    paths : ndarray of shape (paths, families, days), int64, units
+    work : staffing.Work
+    backlog : int
+        Units received and not inspected when the plan was made.
+    """
+
+    days: tuple[str, ...]
+    paths: npt.NDArray[np.int64]
+    work: staffing.Work
+    backlog: int = 0
+
+    @property
+    def backlog_minutes(self) -> float:
+        """Minutes of inspection that lie there: units of the forecast's mean mix."""
+        volume = self.paths.mean((0, 2))
+        mean = np.average(self.work.mean, weights=volume) if volume.sum() else self.work.mean.mean()
+        return self.backlog * float(mean)
+
+
+def site_plan(body: Mapping[str, Any], name: str, *, file: Path) -> SitePlan:
+    """Read a site's planning parameters: the file's defaults, the file's site, then its master data.
 
     Raises
     ------
@@ -46,61 +97,111 @@ def site_plan(body: Mapping[str, Any], name: str) -> SitePlan:
     BadInputError
         If a parameter is no positive number.
     """
-    region = body.get("region")
+    told = yaml.safe_load(file.read_text())
+    known = {**told["default"], **(told.get("sites") or {}).get(name, {}), **body}
+    region = known.get("region")
     if not isinstance(region, str):
         raise SiteUnknownError(f"the region of site {name} is not known.")
-    given = {field.name: body[field.name] for field in fields(staffing.Site) if field.name in body}
-    share = body.get("share", 1.0)
-    numbers = {**given, "share": share}
+    numbers = {field: known[field] for field in (*PARAMETERS, "share") if field in known}
     for parameter, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadInputError(
                 f"{parameter} of site {name} is no number; correct it in /v1/reference/sites."
             )
-    return SitePlan(name, region, float(share), staffing.Site(**given))
+    share = float(numbers.pop("share", 1.0))
+    if not 0 <= share <= 1:
+        raise BadInputError(f"share of site {name} is {share}; it must lie between 0 and 1.")
+    return SitePlan(name, region, share, staffing.Site(**numbers), known["shifts"], known["arrivals"])
 
 
-def minutes_by_family(families: Sequence[str], champions: Champions) -> dict[str, float]:
-    """Median inspection minutes of a unit of each family, by the workload model."""
+def work_of(families: Sequence[str], champions: Champions) -> staffing.Work:
+    """Inspection minutes of a unit of each family, as the workload model tells their distribution."""
     if champions.workload is None or not families:
-        return dict.fromkeys(families, MINUTES_UNKNOWN)
+        return staffing.Work(np.full(len(families), MINUTES_UNKNOWN), np.zeros(len(families)))
     said = champions.workload.predict({"family": np.array(families, object)})
-    return {family: float(minutes) for family, minutes in zip(families, said.p50, strict=True)}
+    return staffing.Work.of_quantiles(said.p50, said.p90)
 
 
-def labor_rows(
-    plan: SitePlan, rows: Sequence[ForecastRow], *, minutes: Mapping[str, float], service_level: float
-) -> list[dict[str, Any]]:
-    """One row a day: units at the service level, and what they need.
+def demand_of_paths(plan: SitePlan, paths: Paths, champions: Champions, *, seed: int) -> Demand:
+    """Take the site's share of the region's sample paths, unit by unit."""
+    drawn = np.random.default_rng(seed).binomial(paths.values, plan.share)
+    return Demand(paths.days, drawn, work_of(paths.families, champions))
 
-    The day's units are a quantile of the region's total, never a sum of quantiles; the families' means only
-    weigh the minutes.
+
+def demand_of_rows(plan: SitePlan, rows: Sequence[ForecastRow], champions: Champions) -> Demand:
+    """Read futures off the quantiles of the region's total, where an issue came without sample paths.
+
+    The day's units are a quantile of the total, never a sum of quantiles; the families' means only weigh the
+    minutes.
     """
     totals = sorted((row for row in rows if row.family == ALL), key=lambda row: row.ds)
-    return [_day(plan, total, _mix(rows, total, minutes), service_level) for total in totals]
+    parts = [row for row in rows if row.family != ALL]
+    families = sorted({row.family for row in parts})
+    work = work_of(families, champions)
+    volume = np.array([sum(row.mean for row in parts if row.family == family) for family in families])
+    mean = float(np.average(work.mean, weights=volume)) if volume.sum() else MINUTES_UNKNOWN
+    chances = (np.arange(EVENLY) + 0.5) / EVENLY
+    quantiles = [(row.q10, row.q50, row.q80, row.q90, row.q95) for row in totals]
+    futures = [np.interp(chances, LEVELS, each) * plan.share for each in quantiles]
+    paths = np.round(np.array(futures).reshape(len(totals), EVENLY)).astype(np.int64).T[:, None, :]
+    days = tuple(row.ds.isoformat() for row in totals)
+    return Demand(days, paths, staffing.Work(np.array([mean]), np.zeros(1)))
 
 
-def _mix(rows: Sequence[ForecastRow], total: ForecastRow, minutes: Mapping[str, float]) -> float:
-    """Minutes of an average unit of the day."""
-    parts = [(row.mean, minutes[row.family]) for row in rows if row.ds == total.ds and row.family != ALL]
-    volume = sum(mean for mean, _ in parts)
-    return sum(mean * each for mean, each in parts) / volume if volume else MINUTES_UNKNOWN
+def backlog(events: Sequence[Event]) -> int:
+    """Count the lines that were received and not inspected since."""
+    received = {event.subject for event in events if event.type == RECEIVED}
+    return len(received - {event.subject for event in events if event.type in DONE})
 
 
-def _day(plan: SitePlan, total: ForecastRow, minutes: float, service_level: float) -> dict[str, Any]:
-    quantiles = (total.q10, total.q50, total.q80, total.q90, total.q95)
-    units = float(np.interp(service_level, LEVELS, quantiles)) * plan.share
-    site = plan.site
-    hours = units * minutes / 60 * (1 + site.allowance) / site.utilisation
-    return {
-        "site": plan.name,
-        "ds": total.ds.isoformat(),
-        "units": round(units, 2),
-        "hours": round(hours, 2),
-        "heads": staffing.heads(hours, site=site),
-        "dock_doors": staffing.dock_doors(units, site=site),
-        "storage_positions": staffing.storage_positions(units, site=site),
-    }
+def labor_rows(plan: SitePlan, demand: Demand, *, service_level: float, by: str) -> list[dict[str, Any]]:
+    """One row a day, a shift or an opening hour: units at the service level, and what they need."""
+    if not demand.days:
+        return []
+    days = staffing.plan(
+        demand.paths,
+        demand.work,
+        site=plan.site,
+        service_level=service_level,
+        backlog=demand.backlog_minutes,
+        rng=np.random.default_rng(0),
+    )
+    spread = {"day": _day_rows, "shift": _shift_rows, "hour": _hour_rows}[by]
+    return [
+        {"site": plan.name, "ds": ds, **row}
+        for ds, day in zip(demand.days, days, strict=True)
+        for row in spread(plan, day)
+    ]
+
+
+def _day_rows(_: SitePlan, day: staffing.Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "units": float(day.units),
+            "hours": round(day.hours, 2),
+            "heads": day.heads,
+            "dock_doors": day.doors,
+            "storage_positions": day.positions,
+        }
+    ]
+
+
+def _shift_rows(plan: SitePlan, day: staffing.Plan) -> list[dict[str, Any]]:
+    return [
+        {"shift": shift, "hours": round(hours, 2), "heads": staffing.heads(hours, site=plan.site)}
+        for shift, hours in staffing.divided(day.hours, plan.shifts).items()
+    ]
+
+
+def _hour_rows(plan: SitePlan, day: staffing.Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "hour": hour,
+            "units": round(units, 2),
+            "dock_doors": staffing.doors_in_an_hour(units, site=plan.site),
+        }
+        for hour, units in staffing.divided(float(day.units), plan.arrivals).items()
+    ]
 
 
 def accuracy(scored: Sequence[tuple[ForecastRow, int]]) -> dict[str, Any]:

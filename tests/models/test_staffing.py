@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from features.returns import BadInputError
 from models.staffing import (
     Site,
+    Work,
+    cost,
     critical_ratio,
+    divided,
     dock_doors,
+    doors_in_an_hour,
     heads,
     hours,
     minutes_of,
@@ -34,6 +38,16 @@ PLAIN = Site(
     units_per_pallet=50,
     fill=0.8,
 )
+
+
+def work(*minutes: float) -> Work:
+    """Every unit of a family takes the same time."""
+    return Work(np.array(minutes), np.zeros(len(minutes)))
+
+
+def rng() -> np.random.Generator:
+    """The same chance every time."""
+    return np.random.default_rng(0)
 
 
 def test_labour_hours_are_volume_by_rate_with_allowance_and_utilisation():
@@ -68,7 +82,7 @@ def test_the_critical_ratio_is_the_newsvendors():
 def test_a_plan_is_a_quantile_of_the_sum_and_not_a_sum_of_quantiles():
     """Two families that never peak together need hands for one peak."""
     paths = np.array([[[10], [0]], [[0], [10]]] * 5)
-    (day,) = plan(paths, np.array([6.0, 6.0]), site=PLAIN, service_level=0.9)
+    (day,) = plan(paths, work(6.0, 6.0), site=PLAIN, service_level=0.9, rng=rng())
     assert day.units == 10
     assert day.hours == pytest.approx(10 * 0.1 * 1.2 / 0.8)
 
@@ -76,7 +90,7 @@ def test_a_plan_is_a_quantile_of_the_sum_and_not_a_sum_of_quantiles():
 def test_a_plan_gives_every_day_its_figures():
     """A certain future of 1,000 units a day needs what the single formulas say."""
     paths = np.full((20, 1, 3), 1000)
-    for day in plan(paths, np.array([5.0]), site=PLAIN, service_level=0.8):
+    for day in plan(paths, work(5.0), site=PLAIN, service_level=0.8, rng=rng()):
         assert (day.units, day.heads, day.doors, day.positions) == (1000, 17, 4, 100)
         assert day.hours == pytest.approx(125.0)
 
@@ -85,7 +99,7 @@ def test_a_surge_is_held_for_its_whole_dwell():
     """A single day of 1,000 fills a quarter of the four-day stock, and stays in it for four days."""
     paths = np.zeros((5, 1, 6), dtype=np.int64)
     paths[:, :, 1] = 1000
-    held = [day.positions for day in plan(paths, np.array([5.0]), site=PLAIN, service_level=0.5)]
+    held = [day.positions for day in plan(paths, work(5.0), site=PLAIN, service_level=0.5, rng=rng())]
     assert held[1] > held[0]
     assert held[1] >= held[4] >= 25
     assert held[5] < held[4]
@@ -119,8 +133,42 @@ def test_a_service_level_outside_chance_and_minutes_without_a_family_are_refused
     """Certainty cannot be planned for, and every family needs its minutes."""
     paths = np.ones((2, 2, 1), dtype=np.int64)
     with pytest.raises(BadInputError, match="service level"):
-        plan(paths, np.ones(2), site=PLAIN, service_level=1.0)
+        plan(paths, work(1.0, 1.0), site=PLAIN, service_level=1.0, rng=rng())
     with pytest.raises(BadInputError, match="each family"):
-        plan(paths, np.ones(3), site=PLAIN)
+        plan(paths, work(1.0, 1.0, 1.0), site=PLAIN, rng=rng())
     with pytest.raises(BadInputError, match="positive"):
         critical_ratio(short=0, idle=1)
+
+
+def test_work_that_lies_there_is_done_on_the_first_day():
+    """600 minutes of backlog are ten direct hours more on the first day, and none on the second."""
+    paths = np.full((20, 1, 2), 100)
+    first, second = plan(paths, work(6.0), site=PLAIN, service_level=0.8, backlog=600, rng=rng())
+    assert first.hours - second.hours == pytest.approx(10 * 1.2 / 0.8)
+
+
+def test_minutes_that_scatter_need_more_hands_than_their_mean():
+    """A log-normal of median 6 and ninth decile 18 has a mean of 8.7; its scatter comes on top."""
+    scattered = Work.of_quantiles(np.array([6.0]), np.array([18.0]))
+    assert scattered.mean[0] == pytest.approx(6 * np.exp((np.log(3) / 1.2816) ** 2 / 2))
+    paths = np.full((4000, 1, 1), 50)
+    (loose,) = plan(paths, scattered, site=PLAIN, service_level=0.9, rng=rng())
+    (exact,) = plan(paths, work(float(scattered.mean[0])), site=PLAIN, service_level=0.9, rng=rng())
+    assert loose.hours > exact.hours * 1.1
+
+
+def test_the_critical_ratio_plans_at_the_least_cost():
+    """No other number of hours costs less on average than the newsvendor's quantile."""
+    need = rng().gamma(4.0, 10.0, 4000)
+    best = float(np.quantile(need, PLAIN.service_level))
+    assert all(
+        cost(need, best, site=PLAIN) <= cost(need, best * off, site=PLAIN) for off in (0.8, 0.95, 1.05, 1.3)
+    )
+
+
+def test_a_day_is_divided_whole_and_doors_follow_the_hour():
+    """Shifts add up to the day; two trucks an hour at .8 turns are 2.5 doors, and a quarter more 3.1."""
+    assert sum(divided(12.0, {"early": 0.6, "late": 0.6}).values()) == pytest.approx(12.0)
+    assert doors_in_an_hour(200, site=PLAIN) == 4
+    with pytest.raises(BadInputError, match="shares of a day"):
+        divided(12.0, {"early": 0.0})

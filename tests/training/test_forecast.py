@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from features.returns import BadInputError
 from models import volume
-from training.forecast import forecast, paths_beside
+from models.volume.paths import paths_beside
+from training.forecast import forecast
 from training.forecasting.backtest import backtest, origins_of, rolled
 from training.forecasting.history import panel_of
 from training.options import writable, write_table
@@ -50,7 +51,7 @@ def run(*arguments: object):
 @pytest.mark.parametrize("name", ["plan.csv", "plan.parquet"])
 def test_a_forecast_of_a_simulated_folder_needs_no_mapping(folder: Path, tmp_path: Path, name: str):
     """28 days for every node, in columns that the contract names, and fit to be issued."""
-    done = run("forecast", "--data", folder, "--out", tmp_path / name)
+    done = run("forecast", "--data", folder, "--no-paths", "--out", tmp_path / name)
     assert done.exit_code == 0, done.output
     rows = volume.read_forecast(tmp_path / name)
     assert len(rows) == (4 + 2 + 2 + 1) * 28
@@ -59,10 +60,10 @@ def test_a_forecast_of_a_simulated_folder_needs_no_mapping(folder: Path, tmp_pat
     assert sorted(file.name for file in tmp_path.iterdir()) == [name]
 
 
-def test_sample_paths_are_written_beside_when_asked_for(folder: Path, tmp_path: Path):
+def test_sample_paths_are_written_beside(folder: Path, tmp_path: Path):
     """The paths of the lowest level add up to the means of the long file."""
     out = tmp_path / "plan.csv"
-    done = run("forecast", "--data", folder, "--freq", "W", "--horizon", 3, "--out", out, "--paths")
+    done = run("forecast", "--data", folder, "--freq", "W", "--horizon", 3, "--out", out)
     assert done.exit_code == 0, done.output
     paths = pd.read_parquet(paths_beside(out))
     drawn = paths.filter(regex=r"^p\d+$")
