@@ -17,6 +17,7 @@ from features.documents import Kind
 from policy.policies import PolicySet, check
 from serving import documents
 from serving.case.replaying import backtest
+from serving.case.sites import price_sites
 from serving.operations.auditing import OPERATOR, open_ledger
 from serving.operations.issuing import issue
 from serving.operations.outcomes import export
@@ -82,11 +83,13 @@ def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.
         while True:
             if (now := utc_now()) >= next_round:
                 kept = keep_time(ledger, policies, now)
+                routed = price_sites(ledger, now)
                 next_round = now + ROUND
             tried = relay_once(ledger, client)
             if once:
                 print(f"{kept.expired} expired, {kept.escalated} escalated, {kept.reminded} reminders")
                 print(f"{kept.late} steps told of late stages")
+                print(f"{routed} lines routed to price the sites")
                 print(f"{tried} deliveries tried")
                 return
             if not tried:
