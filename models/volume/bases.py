@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -77,7 +77,18 @@ def seasonality(panel: Panel, values: Floats, horizon: int) -> Floats:
         factors = _weekdays(values, weekday)[:, weekday]
     if panel.length >= 2 * FREQUENCIES[panel.freq].year:
         factors = factors * _months(values, np.asarray(span.month), FREQUENCIES[panel.freq].year)
+    if panel.freq == "D" and values.shape[0] == len(panel.y):
+        factors = factors * _holidays(values, factors, panel.off(len(span)) > 0)
     return factors
+
+
+def _holidays(values: Floats, factors: Floats, off: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+    """One factor for every public holiday: what came on those known, beside what the days around them had."""
+    length = values.shape[1]
+    usual = _local_mean(values, 4 * 7 + 1) * factors[:, :length]
+    known = off[:, :length]
+    ratio = (values[known].sum() + PROFILE_PRIOR) / (usual[known].sum() + PROFILE_PRIOR)
+    return np.where(off, np.clip(ratio, LEAST_SEASON, 1 / LEAST_SEASON), 1.0)
 
 
 def _weekdays(values: Floats, weekday: Floats) -> Floats:

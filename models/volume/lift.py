@@ -25,6 +25,7 @@ PARAMS: Final[dict[str, object]] = {
     "verbosity": -1,
 }
 EXCESS: Final = 0.1  # assumed excess variance when rows are weighed, so that big series do not drown the rest
+NEAR: Final = 3  # periods before and after a holiday in which it may be felt
 BOUND: Final = np.log(3.0)  # the trees may raise or lower the offset threefold, not more
 
 
@@ -87,10 +88,12 @@ def features(panel: Panel, bases: dict[str, Floats], *, names: tuple[tuple[str, 
     seasons = panel.length >= 3 * FREQUENCIES[panel.freq].year
     month = future.month if seasons else np.zeros(horizon)
     days = [month, future.start_time.day, future.start_time.dayofweek]
+    off = panel.off(panel.length + horizon + NEAR)
     columns = [
         *(np.repeat(code, horizon) for code in codes),
         np.tile(np.arange(horizon), n),
         *(np.tile(np.asarray(day), n) for day in days),
+        *(_near(off, panel.length, horizon, way).ravel() for way in (0, -1, 1)),
         np.log(start).ravel(),
         *(np.log(values / start).ravel() for _, values in sorted(bases.items())),
         *(_recent(panel, start, periods).ravel() for periods in (1, 4, FREQUENCIES[panel.freq].season)),
@@ -102,6 +105,14 @@ def _codes(panel: Panel, level: int, known: tuple[str, ...]) -> Floats:
     # A name that the trees never saw is missing to them, not another name's neighbour.
     code = {name: float(index) for index, name in enumerate(known)}
     return np.array([code.get(key[level], np.nan) for key in panel.keys])
+
+
+def _near(off: Floats, at: int, horizon: int, way: int) -> Floats:
+    """Holidays of each coming period, or of the few before (-1) or after (1) it."""
+    steps = range(way, way * (NEAR + 1), way) if way else (0,)
+    padded = np.pad(off, ((0, 0), (NEAR, NEAR)))
+    parts = [padded[:, NEAR + at + step : NEAR + at + step + horizon] for step in steps]
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def _recent(panel: Panel, start: Floats, periods: int) -> Floats:

@@ -65,6 +65,8 @@ class Panel:
     sales : ndarray of shape (n, T), float64, units sold a period, optional
     lags : Lags, optional
         What the returns tell about the time between sale and return.
+    days_off : ndarray of shape (n, at least T + H), float64, public holidays a period, optional
+        Of the known periods and of as many coming ones as a forecast can reach.
     """
 
     levels: tuple[str, ...]
@@ -74,6 +76,7 @@ class Panel:
     y: Floats
     sales: Floats | None = None
     lags: Lags | None = None
+    days_off: Floats | None = None
 
     @property
     def length(self) -> int:
@@ -83,6 +86,10 @@ class Panel:
     def periods(self, start: int, stop: int) -> pd.PeriodIndex:
         """Periods by position; positions at or beyond `length` lie in the future."""
         return pd.period_range(self.first + start, periods=stop - start, freq=self.first.freq)
+
+    def off(self, stop: int) -> Floats:
+        """Public holidays of the periods before `stop`; none where nothing is known of them."""
+        return np.zeros((len(self.y), stop)) if self.days_off is None else self.days_off[:, :stop]
 
     def until(self, origin: int) -> Panel:
         """The panel as it was known after `origin` periods: later sales and returns are gone."""

@@ -1,6 +1,7 @@
 """`recoup-lab forecast` and `backtest` read tables as they are and say honestly how well they do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from models import volume
 from models.volume.paths import paths_beside
 from training.forecast import forecast
 from training.forecasting.backtest import backtest, origins_of, rolled
-from training.forecasting.history import panel_of
+from training.forecasting.daysoff import country_of, with_days_off
+from training.forecasting.history import forecast_of, panel_of
 from training.options import writable, write_table
 
 APP = typer.Typer()
@@ -248,3 +250,44 @@ def test_few_origins_do_not_feign_certainty(folder: Path):
     panel = panel_of(folder, None, freq="D", levels=None)
     found = rolled(panel, origins_of(panel, horizon=28, count=4, step=7), horizon=28, seed=0).figures()
     assert found["recoup.total.wape_lo"] < found["recoup.total.wape_hi"]
+
+
+@pytest.mark.parametrize(
+    ("region", "country"),
+    [
+        ("US-SOUTH", "US"),
+        ("UK", "GB"),
+        ("United Kingdom", "GB"),
+        ("France", "FR"),
+        ("DEU", "DE"),
+        ("ABROAD", None),
+    ],
+)
+def test_a_region_that_names_a_country_has_its_holidays(region: str, country: str | None):
+    """By code, by name, or as the head of a part of the country; no guess where it names none."""
+    assert country_of(region) == country
+
+
+def test_holidays_are_counted_in_days_and_weeks_as_far_as_a_forecast_reaches():
+    """Thanksgiving 2026 is a Thursday, in the week from 23 November; a region of no country has none."""
+    for freq, periods, at in (("D", 300, "2026-11-26"), ("W", 40, "2026-11-23")):
+        first = pd.Period("2026-02-02", volume.FREQUENCIES[freq].period)
+        bare = volume.Panel(("region",), (("US-SOUTH",), ("ABROAD",)), freq, first, np.ones((2, periods)))
+        found = with_days_off(bare)
+        assert found.days_off is not None
+        days = list(found.periods(0, periods + 90).start_time.strftime("%Y-%m-%d"))
+        assert found.days_off[:, days.index(at)].tolist() == [1.0, 0.0]
+        assert found.days_off.shape[1] == periods + 90
+
+
+def test_fewer_returns_are_expected_on_a_holiday_that_closes_the_desk():
+    """Two years of holidays without a return foretell one more; days beside it stay as they are."""
+    first = pd.Period("2024-01-01", "D")
+    y = np.random.default_rng(0).poisson(40.0, (4, 716)).astype(float)
+    keys = tuple((f"US-{name}",) for name in "ABCD")
+    known = with_days_off(volume.Panel(("region",), keys, "D", first, y))
+    assert known.days_off is not None
+    closed = replace(known, y=np.where(known.days_off[:, :716] > 0, 0.0, y))  # to 16 December
+    mean = forecast_of(closed, horizon=14, seed=0).paths.mean((0, 1))
+    assert mean[8] < 0.4 * mean[7]  # Christmas Day beside its eve
+    assert mean[7] == pytest.approx(40.0, rel=0.15)

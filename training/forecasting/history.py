@@ -11,6 +11,7 @@ import pandas as pd
 from features.mapping import Loaded, load
 from features.returns import BadInputError
 from models import volume
+from training.forecasting.daysoff import with_days_off
 
 
 def panel_of(
@@ -43,7 +44,7 @@ def panel_in(loaded: Loaded, *, freq: str, levels: Sequence[str] | None = None) 
     lines = loaded.frame.assign(counts=loaded.counts)
     counted = volume.tally(lines, levels=names, time="requested_at", quantity="counts", freq=freq)
     sold = _sold(loaded, names, freq)
-    found = volume.panel(counted, levels=names, freq=freq, sales=sold)
+    found = with_days_off(volume.panel(counted, levels=names, freq=freq, sales=sold))
     if sold is None or loaded.sales is None:
         return found
     return volume.with_lags(found, _with_sale(lines, loaded.sales), time="requested_at", sold="sold_at")
