@@ -107,7 +107,7 @@ def upright(grey: Grey, *, limits: Limits, quarter_turns: int = 0) -> Upright:
     if scale > 1.0:  # enlarged dots of a matrix or a coarse scan must run together again
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), ENLARGED_BLUR), dtype=np.uint8)
     whole = np.vstack([matrix, (0.0, 0.0, 1.0)]) @ forward
-    ticks = tick_boxes(straight)
+    ticks = tick_boxes(pixels)
     return Upright(pixels, horizontals, verticals, ticks, np.linalg.inv(whole)[:2].astype(np.float64))
 
 
@@ -182,26 +182,27 @@ def _boxes(mask: Grey) -> tuple[Box, ...]:
 
 
 def tick_boxes(grey: Grey, *, edges: tuple[int, int] = TICK_EDGES) -> tuple[tuple[Box, bool], ...]:
-    """Return the boxes to tick whose edges have so many pixels, and whether each is ticked."""
+    """Return the boxes to tick on a page without ruling lines, and whether each is ticked.
+
+    `edges` are the fewest and most pixels of a box's edge.
+    """
     ink = _ink(grey)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    left, top, width, height, area = stats[1:].T
+    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    found = (_tick_box(cv2.boundingRect(outline), ink, edges) for outline in outlines)
+    return tuple(sorted(box for box in found if box))
+
+
+def _tick_box(place: tuple[int, int, int, int], ink: Grey, edges: tuple[int, int]) -> tuple[Box, bool] | None:
+    x, y, w, h = place
     least, most = edges
-    square = (
-        (np.minimum(width, height) >= least)
-        & (np.maximum(width, height) <= most)
-        & (np.abs(width - height) <= np.minimum(width, height) / 4)
-        & (area <= MOST_INK * width * height)
-    )
-    found = []
-    for number in np.flatnonzero(square):
-        x, y, w, h = (int(edge[number]) for edge in (left, top, width, height))
-        part = labels[y : y + h, x : x + w] == number + 1
-        if _framed(part):
-            edge = max(min(w, h) // 5, 2)
-            inside = ink[y + edge : y + h - edge, x + edge : x + w - edge] > 0
-            found.append((Box(x, y, x + w, y + h), bool(inside.mean() > TICKED_INK)))
-    return tuple(found)
+    if min(w, h) < least or max(w, h) > most or abs(w - h) > min(w, h) / 4:
+        return None
+    part = ink[y : y + h, x : x + w] > 0
+    if part.mean() > MOST_INK or not _framed(part):
+        return None
+    edge = max(min(w, h) // 5, 2)
+    inside = part[edge : h - edge, edge : w - edge]
+    return Box(x, y, x + w, y + h), bool(inside.mean() > TICKED_INK)
 
 
 def _framed(part: npt.NDArray[np.bool_]) -> bool:

@@ -39,6 +39,7 @@ INK: Final = 160  # grey level
 LONG: Final = 3  # characters: shorter words turn up anywhere
 SURE: Final = 0.8
 AGREED: Final = 0.7  # share of words that a layer and eyes must have in common
+STEP: Final = 1000.0  # points between the places by which a page's rotation is told
 GAP: Final = 0.25  # heights between two glyphs that part words
 
 
@@ -93,7 +94,7 @@ def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> S
         tuple(Box(*(edge * scale for edge in line)) for line in group) for group in (across, down)
     )
     codes = _drawn_codes(page, number)
-    ticks = tuple(_tick(found, scale) for found in tick_boxes(grey, edges=TICK_EDGES))
+    ticks = tuple(_tick(found, scale) for found in tick_boxes(flat, edges=TICK_EDGES))
     picture = Picture(flat, 1 / scale)
     written = Page(number, width, height, "point", "text")
     return Sheet(written, words, horizontals, verticals, codes, ticks, picture)
@@ -102,7 +103,8 @@ def _pdf_sheet(document: pdfium.PdfDocument, index: int, *, limits: Limits) -> S
 def _seen_sheet(page: pdfium.PdfPage, number: int, *, limits: Limits) -> Sheet:
     """Return the page as eyes see it, whatever text it claims to hold."""
     grey = _render(page, dpi=SCAN_DPI)
-    said = Page(number, *page.get_size(), "point", "ocr")
+    width, height = page.get_size()
+    said = Page(number, width, height, "point", "ocr")
     return _scanned(grey, said, scale=POINTS / SCAN_DPI, limits=limits)
 
 
@@ -170,7 +172,7 @@ Glyph = tuple[str, Box]
 def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
     """Return every character with its box in points from the top left, as the page is seen."""
     text = page.get_textpage()
-    size = tuple(round(edge * DEVICE) for edge in page.get_size())
+    (ax, bx, cx), (ay, by, cy) = _view(page)
     found = []
     for index in range(text.count_chars()):
         character = chr(raw.FPDFText_GetUnicode(text, index))
@@ -178,13 +180,24 @@ def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
             found.append((" ", Box(0, 0, 0, 0)))
         elif character.isprintable() or character == "\ufffd":
             left, bottom, right, top = text.get_charbox(index, loose=True)
-            (x1, y1), (x2, y2) = (_seen(page, size, *corner) for corner in ((left, top), (right, bottom)))
+            x1, y1 = ax * left + bx * top + cx, ay * left + by * top + cy
+            x2, y2 = ax * right + bx * bottom + cx, ay * right + by * bottom + cy
             found.append((character, Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))))
     return found
 
 
+Axis = tuple[float, float, float]
+
+
+def _view(page: pdfium.PdfPage) -> tuple[Axis, Axis]:
+    """Return where a point of the page is seen, turned and cropped: x and y as (a, b, c) of ax + by + c."""
+    size = tuple(round(edge * DEVICE) for edge in page.get_size())
+    x0, y0 = _seen(page, size, 0.0, 0.0)
+    (x1, y1), (x2, y2) = _seen(page, size, STEP, 0.0), _seen(page, size, 0.0, STEP)
+    return ((x1 - x0) / STEP, (x2 - x0) / STEP, x0), ((y1 - y0) / STEP, (y2 - y0) / STEP, y0)
+
+
 def _seen(page: pdfium.PdfPage, size: tuple[int, ...], x: float, y: float) -> tuple[float, float]:
-    """Return where a point of the page lies once rotation and crop box are applied."""
     across, down = ctypes.c_int(), ctypes.c_int()
     raw.FPDF_PageToDevice(page, 0, 0, size[0], size[1], 0, x, y, across, down)
     return across.value / DEVICE, down.value / DEVICE

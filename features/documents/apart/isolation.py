@@ -37,6 +37,7 @@ REFUSALS: Final[dict[str, type[DocumentError]]] = {
     for kind in (DocumentError, DocumentTooLargeError, UnsupportedDocumentError, EncryptedDocumentError)
 }
 SERVER: Final = "features.documents.apart"  # its __main__
+NAMED_WITHIN: Final = 2.0  # seconds that a process has to say who it is before it is left to end by itself
 CHUNK: Final = 1 << 16
 LONGEST_ANSWER: Final = 256 * 1024 * 1024  # bytes; thirty dense pages take a twentieth
 
@@ -127,6 +128,11 @@ class _Child:
 
     def kill(self) -> None:
         """Kill the process and all that it started: a reader killed alone would leave its Tesseract."""
+        if self.pid is None:
+            # It may have said who it is since; if not, the closed pipe ends it before it reads anything.
+            self.deadline = time.monotonic() + NAMED_WITHIN
+            with contextlib.suppress(TimeoutError, ValueError):
+                self.pid = int(self._part().partition(b"\n")[0])
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)

@@ -122,7 +122,7 @@ def _places(label: Label, following: Label | None, page: Surroundings) -> Iterat
     if following is None:
         yield from _right(label, page)
     yield from _below(label, page)
-    if label.type == "money":
+    if label.type == "money" and label.name != "unit_price" and not label.colon:
         yield from _column_total(label, page)
 
 
