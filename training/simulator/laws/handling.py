@@ -1,15 +1,18 @@
-"""What becomes of a return: inspection, the disposition policy, the recovery and the minutes it takes."""
+"""What becomes of a return: inspection, the versions of the disposition policy, recovery and minutes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from scipy.special import softmax
 
 from features.returns import Disposition, Grade, Reason
-from training.simulator.behaviour import GRADES, REASONS
-from training.simulator.catalogue import FAMILY_NAMES, GROUP, GROUPS, REPAIRABLE, Array, family_figure
+from training.simulator.laws.catalogue import FAMILY_NAMES, GROUP, GROUPS, REPAIRABLE, Array, family_figure
+from training.simulator.laws.claims import REASONS
+from training.simulator.laws.condition import GRADES
+from training.simulator.laws.market import ACQUIRED_SITE, DAYS
 
 _D: Final = Disposition
 DISPOSITIONS: Final = (
@@ -38,8 +41,15 @@ RECOVERY: Final = np.array(
 ZERO_RECOVERY: Final = np.array([0.02, 0.04, 0.06, 0.10, 0.15, 0.08, 0.12, 0.5, 0.6, 1.0, 1.0, 1.0])
 RECOVERY_SIGMA: Final = 0.25
 COST: Final = np.array([2, 5, 6, 14, 9, 6, 3, 2, 2, 2, 0, 0], float)  # dollars a unit; planning default
-TEMPERATURE: Final = 0.04  # of the policy, in shares of the value
-HABIT: Final = np.array([0.05, 0.05, 0.14, 0.42, 0.06, 0.16, 0.0, 0.0, 0.08, 0.20, 0.2, 0.0])
+TEMPERATURE: Final = 0.03  # of the policy, in shares of the value
+POLICY_FROM: Final = (0.0, 0.42 * DAYS)  # days on which versions 1 and 2 came into force
+# Leaning towards a disposition, by version: the second refurbishes less and sells more as open box.
+HABIT: Final = np.array(
+    [
+        [0.05, 0.05, 0.10, 0.46, 0.14, 0.16, 0.0, 0.0, 0.08, 0.20, 0.2, 0.0],
+        [0.05, 0.05, 0.17, 0.39, 0.14, 0.16, 0.0, 0.0, 0.08, 0.20, 0.2, 0.0],
+    ]
+)
 ACQUIRED_SITE_HABIT: Final = np.array([0, 0, -0.1, -0.15, 0, 0, 0.2, 0, 0, 0, 0, 0])
 KEEP_BELOW_DOLLARS: Final = 35.0
 CHEAP_LINES_INSPECTED: Final = 0.85  # cheap lines are often credited without a look, all others never
@@ -49,44 +59,51 @@ NO_GOODS: Final = np.array([reason in {Reason.NOT_RECEIVED, Reason.SHORT_SHIPPED
 VENDOR_REASON: Final = np.array([str(reason) in _VENDOR_REASONS for reason in REASONS])
 
 GRADE_MINUTES: Final = np.array([0.55, 1.0, 1.25, 1.5, 1.9, 1.3])  # times the family's median
-SPEEDS: Final = np.array([0.75, 1.0, 1.35])
-INSPECTORS_PER_SITE: Final = 6  # two of each speed
+SPEEDS: Final = np.array([0.75, 1.0, 1.35, 0.75, 1.0, 1.35])  # of the inspectors of a site
 MINUTES_SIGMA: Final = 0.4
+TENURE_DAYS: Final = 540  # after which somebody new takes the place
+LEARNING: Final = 0.35  # extra time of somebody new, shrinking by e-folds of LEARNING_DAYS
+LEARNING_DAYS: Final = 60.0
 
 
-def inspected_share(price: Array, arrives: Array) -> Array:
-    """P(a person looks at it), from the price alone: a logged choice, independent of anything hidden.
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the policy looks at, line by line; all of it is known at the request."""
 
-    Parameters
-    ----------
-    arrives : ndarray of shape (n,), bool
-        There are goods to look at.
-    """
-    return np.asarray(arrives * np.where(price < KEEP_BELOW_DOLLARS, CHEAP_LINES_INSPECTED, 1.0))
+    family: Array
+    site: Array
+    day: Array
+    value: Array  # present value of a unit, dollars
+    vendor: Array  # bool: the supplier takes this item back for the stated reason
+    absent: Array  # bool: nothing comes back, it is missing, and that is certain
+
+    @property
+    def version(self) -> Array:
+        """Index of the version of the policy in force when the return was asked for."""
+        return np.asarray(np.searchsorted(POLICY_FROM, self.day, side="right") - 1)
+
+
+def inspected_share(price: Array, absent: Array) -> Array:
+    """P(a person looks at it), from the price alone: a logged choice, independent of anything hidden."""
+    return np.asarray(~absent * np.where(price < KEEP_BELOW_DOLLARS, CHEAP_LINES_INSPECTED, 1.0))
 
 
 def present_value(family: Array, price: Array, days_since_sale: Array) -> Array:
-    """What a unit like new is worth today, dollars: electronics lose one per cent a week."""
-    return np.asarray(price * (1 - family_figure("weekly_loss")[family]) ** (days_since_sale / 7))
+    """What a unit like new is worth, dollars: it loses a share of its value every whole week."""
+    return np.asarray(price * (1 - family_figure("weekly_loss")[family]) ** (days_since_sale // 7))
 
 
-def policy(family: Array, value: Array, *, vendor: Array, absent: Array, acquired_site: Array) -> Array:
-    """P(disposition | grade, what is known), shape (n, grades + UNGRADED, dispositions).
+def policy(case: Case) -> Array:
+    """P(disposition | grade written down, what is known), shape (n, grades + UNGRADED, dispositions).
 
     Softmax of the net share of value each allowed disposition recovers, plus habit: the
     stochastic policy that the world's history was logged under.
-
-    Parameters
-    ----------
-    vendor : ndarray of shape (n,), bool
-        The supplier takes this item back for the stated reason.
-    absent : ndarray of shape (n,), bool
-        Nothing comes back: it is missing, and that is certain.
     """
-    share = RECOVERY.T[None] * (1 - ZERO_RECOVERY) - (COST / (value[:, None] + 10))[:, None, :]
-    habit = HABIT + acquired_site[:, None] * ACQUIRED_SITE_HABIT
+    share = RECOVERY.T[None] * (1 - ZERO_RECOVERY) - (COST / (case.value[:, None] + 10))[:, None, :]
+    habit = HABIT[case.version] + (case.site == ACQUIRED_SITE)[:, None] * ACQUIRED_SITE_HABIT
     logits = (share + habit[:, None, :]) / TEMPERATURE
-    return np.asarray(softmax(np.where(_allowed(family, vendor, absent), logits, -np.inf), axis=2))
+    allowed = _allowed(case.family, case.vendor, case.absent)
+    return np.asarray(softmax(np.where(allowed, logits, -np.inf), axis=2))
 
 
 def _allowed(family: Array, vendor: Array, absent: Array) -> Array:
@@ -131,6 +148,26 @@ def recovery_scale(disposition: Array, grade: Array, value: Array) -> tuple[Arra
     return nothing, np.asarray(median)
 
 
-def median_minutes(family: Array) -> Array:
-    """Median inspection minutes by grade and inspector speed, shape (n, grades, speeds)."""
-    return np.asarray(family_figure("minutes")[family][:, None, None] * GRADE_MINUTES[:, None] * SPEEDS)
+def pace(day: Array) -> Array:
+    """How slow every inspector of a site is on a day, relative to the median, shape (n, inspectors)."""
+    learning = 1 + LEARNING * np.exp(-_tenure(day) / LEARNING_DAYS)
+    return np.asarray(SPEEDS * learning)
+
+
+def generation(day: Array) -> Array:
+    """How many people held each place before on a day, shape (n, inspectors)."""
+    return np.asarray((day[:, None] + _offset()) // TENURE_DAYS)
+
+
+def _tenure(day: Array) -> Array:
+    return np.asarray((day[:, None] + _offset()) % TENURE_DAYS)
+
+
+def _offset() -> Array:
+    return np.arange(SPEEDS.size) * (TENURE_DAYS // SPEEDS.size)
+
+
+def median_minutes(family: Array, day: Array) -> Array:
+    """Median inspection minutes by grade and inspector, shape (n, grades, inspectors)."""
+    minutes = family_figure("minutes")[family][:, None] * GRADE_MINUTES
+    return np.asarray(minutes[:, :, None] * pace(day)[:, None, :])

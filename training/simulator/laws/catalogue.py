@@ -75,7 +75,7 @@ REGULATED: Final = {
     "food": (RegulatoryClass.FOOD_AMBIENT, 1.0),
 }
 SERIALIZED_SHARE: Final = 0.75  # of repairable families
-VENDOR_TAKES_BACK: Final = 0.4  # share of suppliers with a return agreement
+VENDOR_TAKES_BACK: Final = 0.25  # share of suppliers with a return agreement
 
 
 def family_figure(name: str) -> Array:
@@ -99,6 +99,11 @@ class Catalogue:
     handling: Array
     serialized: Array  # bool
     vendor_returns: Array  # bool: the supplier takes returns back
+
+    @property
+    def group(self) -> Array:
+        """Index into GROUPS."""
+        return np.asarray(GROUP[self.family])
 
 
 def draw_catalogue(rng: np.random.Generator) -> Catalogue:

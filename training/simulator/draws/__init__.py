@@ -1,0 +1,1 @@
+"""Chance applied to the laws: people, sales, return lines and what became of them."""

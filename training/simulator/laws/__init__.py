@@ -1,0 +1,1 @@
+"""The laws of the simulated world: what happens with which probability, given what is hidden and seen."""
