@@ -316,3 +316,22 @@ def test_selection_for_investigation_biases_no_truth(world: Tables):
     )
     assert said.min() >= 0.02
     assert abs(done.mean() - said.mean()) < 4 * np.sqrt((said * (1 - said)).mean() / len(said))
+
+
+def test_what_the_chosen_disposition_recovers_is_what_was_expected(world: Tables):
+    """Before and after inspection, expectations of the disposition chosen add up to what it recovered."""
+    returns, truth = world.returns, world.truth
+    looked = returns["grade"].notna().to_numpy()
+    chosen = returns["disposition"].to_numpy()
+    codes = sorted(set(chosen))
+    column = np.array([codes.index(code) for code in chosen])
+    rows = np.flatnonzero(looked)
+    got = returns["recovered"].to_numpy()[rows]
+    for kind in ("given_grade_expected", "value"):
+        said = truth[[f"{kind}_{code}" for code in codes]].to_numpy()[rows, column[rows]]
+        assert abs((got - said).sum()) < 4 * np.sqrt(((got - said) ** 2).sum())
+    for code in ("REFURBISH", "RESTOCK"):
+        said, true = truth.loc[looked, f"expected_{code}"], truth.loc[looked, f"value_{code}"]
+        possible = said.notna()
+        off = (true - said)[possible]
+        assert abs(off.sum()) < 4 * np.sqrt((off**2).sum())

@@ -36,6 +36,7 @@ from training.simulator.laws.handling import (
     recovery_scale,
 )
 from training.simulator.laws.people import TYPES
+from training.simulator.truth.alternatives import alternatives
 from training.simulator.truth.record import Posterior, posterior
 
 BISECTIONS: Final = 24  # to a millionth of the spread
@@ -51,7 +52,10 @@ def truth(world: World) -> pd.DataFrame:
         p_<grade> (given an inspection), p_<disposition>, given_grade_p_<disposition> (the grade known),
         p_fraud, minutes_p50/p90, recovered_mean/p10/p50/p90 (given the disposition), propensity,
         investigation_propensity, p_type_<type>, p_ring, and the hidden latent_type, latent_cause,
-        latent_grade, latent_ring and latent_on.
+        latent_grade, latent_ring and latent_on. What every alternative would recover: expected_<disposition>
+        at the request, given_grade_expected_<disposition> once inspected, both NaN where it may not be
+        chosen, and value_<disposition> of what is really there, zero where the grade written down forbids
+        it; weekly_loss is the share of its value that waiting a week costs.
     """
     claims, outcomes = world.claims, world.outcomes
     known, rows = posterior(world), np.arange(world.rows.size)
@@ -74,7 +78,10 @@ def truth(world: World) -> pd.DataFrame:
     graded = looked[:, None] * np.einsum("nfw,nw->nf", both, chosen[:, :UNGRADED])
     graded = np.column_stack([graded, (1 - looked) * chosen[:, UNGRADED]])
     graded = graded / graded.sum(axis=1, keepdims=True)
-    columns |= _recovered(world, graded)
+    weeks = _weeks_law(world)
+    columns |= _recovered(world, graded, weeks)
+    columns |= alternatives(world, both, decided > 0, weeks)
+    columns["weekly_loss"] = family_figure("weekly_loss")[case.family]
     return pd.DataFrame(columns | _hidden(world, known))
 
 
@@ -118,14 +125,14 @@ def _weeks_law(world: World) -> Array:
     return np.asarray(table[claims.weekday, claims.site, claims.marks.lag % 7])
 
 
-def _recovered(world: World, grade: Array) -> dict[str, Array]:
+def _recovered(world: World, grade: Array, weeks: Array) -> dict[str, Array]:
     """Mean and quantiles of what is recovered: an atom at zero beside log-normals over grades and delays."""
     case = case_of(world.returned, world.claims, world.scene)
     kept = (1 - family_figure("weekly_loss")[case.family])[:, None] ** np.arange(WEEKS_OF_DELAY + 1)
     value = (case.value * world.claims.quantity)[:, None, None] * kept[:, None, :]
     every = np.arange(UNGRADED + 1)[None, :, None]
     nothing, median = recovery_scale(world.outcomes.disposition[:, None, None], every, value)
-    weights = (grade[:, :, None] * _weeks_law(world)[:, None, :] * (1 - nothing)).reshape(len(grade), -1)
+    weights = (grade[:, :, None] * weeks[:, None, :] * (1 - nothing)).reshape(len(grade), -1)
     median = median.reshape(weights.shape)
     paid = weights.sum(axis=1)
     result = {"recovered_mean": (weights * median).sum(axis=1) * np.exp(RECOVERY_SIGMA**2 / 2)}
