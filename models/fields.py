@@ -25,6 +25,7 @@ from features.returns import BadInputError
 
 BOOSTER_FILE: Final = "booster.txt"
 MODEL_FILE: Final = "model.json"
+STORED: Final = "recoup-fields"  # its name in BentoML's store
 METHODS: Final = ("total", "table", "mark")
 TYPES: Final = ("text", "identifier", "money", "date", "number")
 CONTEXT: Final = ("rule_score", "belief", "confidence", "ahead", "rivals", "echoes", "mistakable")
@@ -152,6 +153,19 @@ def load(folder: Path) -> FieldRanker:
     return FieldRanker(
         booster, tuple(numbers["scores"]), tuple(numbers["probabilities"]), float(numbers["accept"])
     )
+
+
+def promoted(store: Path) -> FieldRanker | None:
+    """Return the ranker last promoted into BentoML's store, read without BentoML; nothing where none is.
+
+    Without it the shipped rules choose, and accept nothing.
+    """
+    models = store / "models" / STORED
+    try:
+        version = (models / "latest").read_text(encoding="utf-8").strip()
+        return load(models / version)
+    except (OSError, BadInputError):
+        return None
 
 
 def matrix(proposals: Sequence[Proposal]) -> npt.NDArray[np.float32]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from features import documents as reading
 from features.documents import Kind, Limits, Ranker
+from ledger.store import Transaction
 from serving.settings import Settings
 
 # Fields of a form, and where the request says the same thing.
@@ -17,8 +18,12 @@ COMPARED: Final[Mapping[str, tuple[str, ...]]] = {
     "order_number": ("sale", "order_number"),
     "invoice_number": ("sale", "invoice_number"),
     "item": ("item", "sku"),
-    "serial": ("item", "serial"),
+    "serial": ("item", "serial_shipped"),
+    "quantity": ("quantity",),
+    "pieces": ("quantity",),
 }
+# What all papers of one return line must agree on: a proof of delivery with its bill of lading, for one.
+SHARED: Final = ("rma_number", "order_number", "bol_number", "pro_number", "tracking", "pieces")
 SUFFIXES: Final = {b"%PDF": ".pdf", b"\x89PNG": ".png", b"\xff\xd8": ".jpg"}
 
 
@@ -49,17 +54,59 @@ def keep(data: bytes, folder: Path) -> tuple[str, Path]:
     return f"sha256:{digest}", path
 
 
-def contradictions(fields: list[Mapping[str, Any]], request: Mapping[str, Any]) -> list[str]:
+def beside_the_case(said: Mapping[str, Any], tx: Transaction, return_line_id: str | None) -> dict[str, Any]:
+    """Return what was read with every contradiction to the case named; each is for a person.
+
+    Where nothing in the ledger goes by the number of the return, that is said as well.
+    """
+    found = list(_unknown_return(said, tx))
+    if return_line_id is not None:
+        for recommendation in tx.answering(return_line_id)[-1:]:
+            found += contradictions(said, recommendation.request)
+        for other in tx.documents_about(return_line_id):
+            found += between(said, other.body)
+    reasons = [*said["reasons"], *dict.fromkeys(found)]
+    return {**said, "reasons": reasons, "needs_review": bool(reasons), "contradictions": found}
+
+
+def _unknown_return(said: Mapping[str, Any], tx: Transaction) -> Iterator[str]:
+    rma = _values(said, "rma_number")
+    for number in rma:
+        lines = (number, f"{number}/1")
+        if not any(tx.answering(line) or tx.events(line) for line in lines):
+            yield f"rma_number: nothing in the ledger goes by '{number}'."
+
+
+def contradictions(said: Mapping[str, Any], request: Mapping[str, Any]) -> list[str]:
     """Where a document and the request say different things, both values shown."""
-    found = {field["name"]: str(field["value"]) for field in fields if field.get("value")}
     sentences = []
     for name, place in COMPARED.items():
-        said: Any = request
+        asked: Any = request
         for part in place:
-            said = said.get(part) if isinstance(said, Mapping) else None
-        if name in found and said and _bare(found[name]) != _bare(str(said)):
-            sentences.append(f"{name}: the document says '{found[name]}', the request '{said}'.")
+            asked = asked.get(part) if isinstance(asked, Mapping) else None
+        written = _values(said, name)
+        if written and asked and _bare(str(asked)) not in {_bare(value) for value in written}:
+            shown = "', '".join(written)
+            sentences.append(f"{name}: the document says '{shown}', the request '{asked}'.")
     return sentences
+
+
+def between(said: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Where two documents of one return line say different things, both values shown."""
+    sentences = []
+    for name in SHARED:
+        here, there = _values(said, name), _values(other, name)
+        if here and there and not {_bare(value) for value in here} & {_bare(value) for value in there}:
+            title = other.get("name", "an earlier document")
+            sentences.append(f"{name}: this document says '{here[0]}', {title} '{there[0]}'.")
+    return sentences
+
+
+def _values(said: Mapping[str, Any], name: str) -> list[str]:
+    """Return every value of that name, the table's rows before the plain field."""
+    rows = [field for item in said.get("items", ()) for field in item["fields"]]
+    found = [field["value"] for field in (*rows, *said["fields"]) if field["name"] == name]
+    return [str(value) for value in dict.fromkeys(found) if value]
 
 
 def _bare(text: str) -> str:
@@ -68,18 +115,32 @@ def _bare(text: str) -> str:
 
 def summary(said: Mapping[str, Any]) -> str:
     """What a person wants to see of a document first: kind, fields, doubts."""
-    lines = [f"{said['name']}: {said['kind']}, {len(said['pages'])} page(s), {len(said['words'])} words"]
+    pages = f"{len(said['pages'])} page{'s' if len(said['pages']) != 1 else ''}"
+    lines = [f"{printable(said['name'])}: {said['kind']}, {pages}, {len(said['words'])} words"]
     lines += [_shown(field) for field in said["fields"]]
+    lines += [_row(number, item) for number, item in enumerate(said["items"], start=1)]
     counts: dict[str, int] = {}
     for candidate in said["candidates"]:
         counts[candidate["type"]] = counts.get(candidate["type"], 0) + 1
     lines.append(
         "  candidates: " + (", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "none")
     )
-    lines += [f"  needs a person: {reason}" for reason in said["reasons"]]
+    lines += [f"  needs a person: {printable(reason)}" for reason in said["reasons"]]
     return "\n".join(lines)
 
 
 def _shown(field: Mapping[str, Any]) -> str:
-    value = str(field["value"])
-    return f"  {field['name']:<18} {value:<40.40} {field['confidence']:>5.2f}  page {field['page']}"
+    """Return one field on one line of eighty columns; what was accepted needs no second look."""
+    mark = "" if field["accepted"] else " ?"
+    value = printable(str(field["value"]))
+    return f"  {field['name']:<20.20} {value:<40.40} {field['confidence']:>5.2f} p{field['page']}{mark}"
+
+
+def _row(number: int, item: Mapping[str, Any]) -> str:
+    cells = " | ".join(printable(str(field["value"])) for field in item["fields"])
+    return f"  row {number:<16} {cells:.57}"
+
+
+def printable(text: str) -> str:
+    """Return text of a document without what would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -7,7 +7,7 @@ import ctypes
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
 from datetime import datetime
@@ -18,7 +18,7 @@ import bentoml
 import structlog
 
 from features.returns import RecoupError
-from ledger.store import CONNECTIONS, Ledger
+from ledger.store import CONNECTIONS, Ledger, Transaction
 from models import condition, disposition, fields, fraud, recovery, workload
 from policy.policies import PolicySet, files_of
 from policy.source import PolicyError
@@ -101,15 +101,6 @@ def load_champions() -> Champions:
     return Champions(**models, versions=tuple(versions))
 
 
-def load_ranker() -> fields.FieldRanker | None:
-    """Load the promoted ranker of document fields; without it the shipped rules choose and accept nothing."""
-    try:
-        return fields.load(Path(bentoml.models.get("recoup-fields:latest").path))
-    except (bentoml.exceptions.NotFound, RecoupError, OSError) as error:
-        _log.warning("model missing", task="fields", error=type(error).__name__)
-        return None
-
-
 def open_runtime(settings: Settings) -> Runtime:
     """Open everything that the service needs.
 
@@ -124,12 +115,20 @@ def open_runtime(settings: Settings) -> Runtime:
     ledger.ping()
     now = utc_now()
     with ledger.write() as tx:
-        tx.add_policy(policies.digest, content=files, actor=SERVICE_ACTOR, at=now)
-        if tx.active_policy() != policies.digest:
-            tx.activate_policy(policies.digest, actor=SERVICE_ACTOR, at=now)
+        _keep(tx, policies, files, at=now)
+        tx.activate_policy(policies.digest, actor=SERVICE_ACTOR, at=now)
     shadow = open_shadow(settings.shadow_policy_dir, ledger)
     key = quality.secret_of(settings.home)
-    return Runtime(settings, ledger, policies, load_champions(), utc_now, shadow, load_ranker(), key)
+    return Runtime(
+        settings,
+        ledger,
+        policies,
+        load_champions(),
+        utc_now,
+        shadow,
+        fields.promoted(settings.bentoml_home),
+        key,
+    )
 
 
 def end_with_parent() -> None:
@@ -152,5 +151,11 @@ def open_shadow(folder: Path | None, ledger: Ledger) -> Shadow | None:
         _log.warning("shadow policy left out", error=str(error))
         return None
     with ledger.write() as tx:
-        tx.add_policy(candidate.digest, content=files, actor=SERVICE_ACTOR, at=utc_now())
+        _keep(tx, candidate, files, at=utc_now())
     return Shadow(candidate)
+
+
+def _keep(tx: Transaction, policies: PolicySet, files: Mapping[str, str], *, at: datetime) -> None:
+    """Record a policy set under its digest; with other comments or another layout it is the same set."""
+    if tx.policy(policies.digest) is None:
+        tx.add_policy(policies.digest, content=files, actor=SERVICE_ACTOR, at=at)

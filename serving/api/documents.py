@@ -17,9 +17,11 @@ from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Note, Text, Wire
 from serving.auth import Caller
+from serving.contract import records
+from serving.contract.body import StrictRoute
 from serving.stamps import iso, new_id
 
-router = APIRouter(prefix="/v1/documents", tags=["documents"])
+router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=StrictRoute)
 Sender = Annotated[Caller, permit(Action.DOCUMENTS_WRITE)]
 Reader = Annotated[Caller, permit(Action.DOCUMENTS_READ)]
 
@@ -49,7 +51,7 @@ class CorrectionRequest(Wire):
     comment: Note = ""
 
 
-@router.post("", status_code=201, summary="Read a document")
+@router.post("", status_code=201, summary="Read a document", response_model=records.Document)
 def post(  # the parts of a multipart form
     doors: Doors,
     caller: Sender,
@@ -78,7 +80,7 @@ def post(  # the parts of a multipart form
             "return_line_id": return_line_id,
             "created_at": iso(now),
             "digest": sha,
-            **body,
+            **documents.beside_the_case(body, tx, return_line_id),
         }
         stored = Document(
             said["id"],
@@ -97,7 +99,7 @@ def post(  # the parts of a multipart form
     return once(doors, caller, key, payload, work).response()
 
 
-@router.get("/{document_id}", summary="What a document says")
+@router.get("/{document_id}", summary="What a document says", response_model=records.DocumentNow)
 def get(doors: Doors, caller: Reader, document_id: str) -> dict[str, Any]:
     """The fields as they were read, and the corrections since."""
     with doors.ledger.read() as tx:
@@ -107,7 +109,12 @@ def get(doors: Doors, caller: Reader, document_id: str) -> dict[str, Any]:
     return {**found.body, "corrections": changed}
 
 
-@router.post("/{document_id}/corrections", status_code=201, summary="Correct what was read")
+@router.post(
+    "/{document_id}/corrections",
+    status_code=201,
+    summary="Correct what was read",
+    response_model=records.Corrected,
+)
 def correct(
     doors: Doors, caller: Sender, key: IdempotencyKey, document_id: str, body: CorrectionRequest
 ) -> JSONResponse:

@@ -14,6 +14,7 @@ import typer
 
 from features import documents as reading
 from features.documents import Kind
+from models import fields
 from policy.policies import PolicySet, check
 from serving import documents
 from serving.case.replaying import backtest
@@ -61,15 +62,19 @@ def parse_documents(
     """Read documents into words, candidates and fields; exit 2 where one cannot be read."""
     refused = False
     settings = Settings()
-    for path in files:
-        try:
-            said = documents.read(path.read_bytes(), name=path.name, kind=kind, settings=settings)
-        except (reading.DocumentError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            print(f"recoup: {path}: {reason}", file=sys.stderr)
-            refused = True
-            continue
-        print(json.dumps(said) if as_json else documents.summary(said))
+    ranker = fields.promoted(settings.bentoml_home)
+    shown = sys.stderr.isatty() and len(files) > 1
+    with typer.progressbar(files, label="documents", file=sys.stderr, hidden=not shown) as paths:
+        for path in paths:
+            try:
+                data = path.read_bytes()
+                said = documents.read(data, name=path.name, kind=kind, settings=settings, ranker=ranker)
+            except (reading.DocumentError, OSError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                print(f"recoup: {path}: {reason}", file=sys.stderr)
+                refused = True
+                continue
+            print(json.dumps(said) if as_json else documents.summary(said), flush=True)
     if refused:
         raise typer.Exit(2)
 

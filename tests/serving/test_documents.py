@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from serving.documents import between, printable
 from tests.factories import a_line
 from training.simulator.forms import draw, layouts
 
@@ -82,3 +83,30 @@ def test_the_senders_file_name_never_becomes_a_path(make_service, form, tmp_path
     assert answer.status_code == 201
     kept = [path for path in tmp_path.rglob("*") if path.suffix == ".png"]
     assert [path.parent.name for path in kept] == ["documents"]
+
+
+def test_a_document_that_contradicts_the_request_shows_both_values(service, form):
+    truth = {one.field: one.value for one in form.truths}
+    service.recommend(a_line(rma_number="RMA-0000"))
+    line = a_line()["return_line_id"]
+    said = post(service, form.png(), return_line_id=line).json()
+    expected = f"rma_number: the document says '{truth['rma_number']}', the request 'RMA-0000'."
+    assert expected in said["reasons"]
+    assert said["needs_review"]
+
+
+def test_a_number_that_no_return_goes_by_is_named(service, form):
+    truth = {one.field: one.value for one in form.truths}
+    said = post(service, form.png()).json()
+    assert f"rma_number: nothing in the ledger goes by '{truth['rma_number']}'." in said["reasons"]
+
+
+def test_a_proof_of_delivery_is_set_beside_the_bill_of_lading_of_its_line():
+    bill = {"name": "bol.pdf", "fields": [{"name": "pieces", "value": "12"}], "items": []}
+    proof = {"name": "pod.pdf", "fields": [{"name": "pieces", "value": "11"}], "items": []}
+    assert between(proof, bill) == ["pieces: this document says '11', bol.pdf '12'."]
+    assert between(bill, bill) == []
+
+
+def test_what_a_document_says_cannot_steer_a_terminal():
+    assert printable("a\x1b[31mb\n") == "a [31mb "

@@ -194,7 +194,8 @@ def is_ambiguous(raw: str) -> bool:
 def identifier(text: str) -> Parsed | None:
     """Read one number or code of letters and digits with at least one digit and no space inside."""
     raw = text.strip().strip(":#.,;")
-    return Parsed("identifier", raw, raw.upper()) if _IDENTIFIER.fullmatch(raw) else None
+    amount = re.fullmatch(r"\d+[.,]\d\d", raw)
+    return Parsed("identifier", raw, raw.upper()) if _IDENTIFIER.fullmatch(raw) and not amount else None
 
 
 def number(text: str) -> Parsed | None:
