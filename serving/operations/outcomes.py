@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from features.columns import table_of
 from features.returns import EXPONENTS, BadInputError, Money
+from features.table import LABELS
 from ledger.evidence import Outcome
 from ledger.recommendations import Recommendation
 from ledger.store import Ledger, Transaction
@@ -18,7 +19,10 @@ PAGE = 1000
 
 
 def export(ledger: Ledger, out: Path) -> int:
-    """Write one row an outcome, canonical columns and labels; return how many.
+    """Write one row a line that has an outcome, canonical columns and labels; return how many.
+
+    What was told later of a line completes or corrects what was told before. Labels that nobody could tell
+    yet are missing, and `unmatured` names them: a verdict that is still out is no verdict of innocence.
 
     Raises
     ------
@@ -28,7 +32,12 @@ def export(ledger: Ledger, out: Path) -> int:
     if out.suffix not in {".csv", ".parquet"}:
         raise BadInputError(f"{out.name}: write outcomes to a .csv or .parquet file.")
     with ledger.read() as tx:
-        rows = [row for page in _pages(tx) for row in _rows(tx, page)]
+        told = [row for page in _pages(tx) for row in _rows(tx, page)]
+    lines: dict[object, dict[str, object]] = {}
+    for row in told:  # oldest first
+        known = {name: value for name, value in row.items() if value is not None}
+        lines[row["return_line_id"]] = lines.get(row["return_line_id"], dict.fromkeys(row)) | known
+    rows = [{**row, "unmatured": _unmatured(row)} for row in lines.values()]
     frame = pd.DataFrame(rows)
     partial = out.with_name(f".{out.name}.part")
     if out.suffix == ".csv":
@@ -67,6 +76,11 @@ def _became(outcome: Outcome) -> dict[str, object]:
         "label_known_at": at,
         "fraud_known_at": at if outcome.fraud_confirmed is not None else None,
     }
+
+
+def _unmatured(row: Mapping[str, object]) -> str | None:
+    """Name the labels that are not known yet, joined by ';'."""
+    return ";".join(name for name in LABELS.values() if row.get(name) is None) or None
 
 
 def _major(money: Money | None) -> float | None:
