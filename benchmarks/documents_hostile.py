@@ -15,7 +15,7 @@ NUMBER: Final = "RMA-447102"
 LINES: Final = ("RETURN REQUEST FORM", f"RMA #: {NUMBER}")
 KINDS: Final = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MOST_EDITS: Final = 12
-TOKENS: Final = (
+TOKENS: Final = (b"/Length 99999999", b"/Count -1", b"/Kids [1 0 R]", b"/W [9 9 9]", b"<<<<", b"/AcroForm <<>>")
     b"/Length 99999999",
     b"/Count -1",
     b"/Kids [1 0 R]",

@@ -10,8 +10,10 @@ from itertools import chain
 from typing import Final
 
 import numpy as np
+import psutil
 from tqdm import tqdm
 
+from benchmarks.documents_hostile import NUMBER, mutations
 from benchmarks.documents_truth import (
     DATA,
     Labelled,
@@ -24,7 +26,7 @@ from benchmarks.documents_truth import (
     receipts,
 )
 from benchmarks.report import Figure, Mode
-from features.documents import Document, Limits, read
+from features.documents import Document, DocumentError, Limits, read
 from features.documents.values import tracking
 from models.fields import FieldRanker, fit
 from training.fields import calibration_error
@@ -36,6 +38,9 @@ FORMS: Final = {"quick": 1, "normal": 2, "full": 8}  # of each unseen layout and
 LEARNED: Final = 120  # forms of the other layouts, as `recoup-lab train fields` has it
 SEED: Final = 20
 READERS: Final = 2
+MUTATIONS: Final = {"quick": 200, "normal": 2100, "full": 20_000}
+NORMAL: Final = 2000
+SMALL: Final = Limits(seconds=60, max_pixels=4_000_000)
 LIMITS: Final = Limits(seconds=600)  # of a machine that others use as well
 F1: Final = {
     "digital": ">= 0.98",
@@ -82,6 +87,7 @@ def run(mode: Mode) -> dict[str, Figure]:
     believed = Believed()
     figures = dict(generated(ranker, FORMS[mode], believed))
     figures |= believed.figures("generated")
+    figures |= hostile(ranker, MUTATIONS[mode])
     if DATA.exists():
         figures |= real(ranker)
         figures |= parcels()
@@ -162,6 +168,34 @@ def _scores(pairs: Iterable[tuple[Labelled, Document]]) -> Iterator[tuple[str, F
         means = [float(np.mean(held)) for name, held in right.items() if name.startswith(group)]
         yield f"{group}.mean_exact", Figure(float(np.mean(means)), "share", target=target)
     yield from believed.figures("real")
+
+
+def hostile(ranker: FieldRanker, count: int) -> dict[str, Figure]:
+    """What comes of thousands of broken files: anything but an answer or a refusal counts against us."""
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    broken = (data for _, data in mutations(count, rng=np.random.default_rng(SEED)))
+    with ThreadPoolExecutor(READERS) as pool:
+        outcomes = list(tqdm(pool.map(lambda data: _outcome(data, ranker), broken), total=count, leave=False))
+    documents = [found for found in outcomes if isinstance(found, Document)]
+    false = [f for d in documents for f in d.fields if f.accepted and f.value != NUMBER]
+    left = {child.pid for child in psutil.Process().children(recursive=True)} - before
+    return {
+        "hostile.files": Figure(count, "files", target=">= 2000" if count >= NORMAL else None),
+        "hostile.read": Figure(len(documents), "files"),
+        "hostile.crashes": Figure(sum(isinstance(o, str) for o in outcomes), "files", target="<= 0"),
+        "hostile.hangs": Figure(sum("longer than" in str(o) for o in outcomes), "files", target="<= 0"),
+        "hostile.orphans": Figure(len(left), "processes", target="<= 0"),
+        "hostile.false_accepted": Figure(len(false), "fields", target="<= 0"),
+    }
+
+
+def _outcome(data: bytes, ranker: FieldRanker) -> Document | DocumentError | str:
+    try:
+        return read(data, ranker=ranker, limits=SMALL)
+    except DocumentError as refusal:
+        return refusal
+    except Exception as crash:  # noqa: BLE001  # any other is what is counted
+        return f"{type(crash).__name__}: {crash}"
 
 
 def parcels() -> dict[str, Figure]:
