@@ -48,8 +48,8 @@ _PREFERRED: Final = (
 OTHER_FAMILIES: Final = 0.35  # of the appetite for the preferred ones
 
 # Days from sale to request by cause: a discretised log-normal, cut off where the contract ends.
-LAG_MEDIAN_DAYS: Final = np.array([36.0, 4.0, 5.0, 7.0, 80.0, 13.0])
-LAG_SIGMA: Final = np.array([1.55, 0.9, 1.0, 1.5, 0.7, 0.6])
+LAG_MEDIAN_DAYS: Final = np.array([36.0, 4.0, 5.0, 6.4, 80.0, 13.0])
+LAG_SIGMA: Final = np.array([1.6, 0.9, 1.0, 1.62, 0.7, 0.6])
 WINDOW_DAYS: Final = 120  # of the contract
 LONGER_FOR_DEFECTS: Final = 30
 HOLIDAY_EXTENSION: Final = 31
