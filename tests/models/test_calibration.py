@@ -58,3 +58,12 @@ def test_a_shifted_quantile_covers_the_rows_it_was_fitted_on(values):
 def test_with_too_few_rows_nothing_is_certain():
     assert conformal(np.array([1.0]), level=0.9) == np.inf
     assert fit_shift(np.array([1.0]), np.array([0.0]), level=0.9) == 0.0
+
+
+def test_an_easy_class_is_covered_in_nine_of_ten_too_and_no_more(rng):
+    easy = rng.uniform(0.7, 1.0, 8000)
+    probabilities = np.column_stack([easy, 1 - easy])
+    codes, sites = np.zeros(len(easy), np.int64), np.full(len(easy), None, object)
+    limits = fit_thresholds(probabilities[:4000], codes[:4000], sites[:4000])
+    covered = limits.sets(probabilities[4000:], sites[4000:])[:, 0]
+    assert covered.mean() == pytest.approx(0.9, abs=0.02)

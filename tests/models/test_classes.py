@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from features.encoding import Encoder
 from features.returns import BadInputError
 from features.table import take
-from models import condition, disposition
+from models import boosting, condition, disposition
 
 
 def without(table, *names: str):
@@ -138,3 +139,22 @@ def test_too_few_rows_are_refused(world, quick):
 def test_no_rows_give_no_predictions(fitted):
     model, later = fitted
     assert model.predict(take(later, np.arange(0))).probabilities.shape == (0, 3)
+
+
+def test_many_rows_choose_rounds_and_calibrate_on_one_later_slice(world, quick, monkeypatch):
+    train, later = world()
+    monkeypatch.setattr(boosting, "MANY_ROWS", 1000)
+    (fold,) = boosting.folds(train, rng=np.random.default_rng(1))
+    assert fold.stop is fold.calibrate
+    assert train["requested_at"][fold.fit].max() <= train["requested_at"][fold.calibrate].min()
+    model = disposition.fit(train, train["disposition"], rng=np.random.default_rng(1), params=quick)
+    assert (model.predict(later).likely == later["disposition"]).mean() > 0.75
+
+
+def test_a_request_is_encoded_once_for_its_prediction_and_its_domain(fitted, monkeypatch):
+    model, later = fitted
+    request, encoded = take(later, np.array([3])), []
+    original = Encoder.matrix
+    monkeypatch.setattr(Encoder, "matrix", lambda self, table: encoded.append(table) or original(self, table))
+    assert model.in_domain(request).shape == model.predict(request).likely.shape
+    assert len(encoded) == 1
