@@ -253,6 +253,10 @@ class Evidence(Waits):
         rows = self._all(query.order_by(corrections.c.seq))
         return tuple(Correction(**opened(corrections, row)) for row in rows)
 
+    def corrected_documents(self) -> tuple[Document, ...]:
+        """Return every document that a person corrected, oldest first."""
+        return self._documents(documents.c.id.in_(select(corrections.c.document_id)))
+
 
 def _events() -> Select[Any]:
     return with_personal(select(events), events)

@@ -84,6 +84,16 @@ def cases_of(documents: Iterable[tuple[Sequence[Proposal], Sequence[bool], str]]
     return Cases(np.concatenate(blocks), np.array(right), codes.astype(np.int64), np.array(groups))
 
 
+def together(first: Cases, second: Cases) -> Cases:
+    """Return the readings of both."""
+    return Cases(
+        np.concatenate([first.X, second.X]),
+        np.concatenate([first.right, second.right]),
+        np.concatenate([first.field, second.field + first.field.max(initial=-1) + 1]),
+        np.concatenate([first.group, second.group]),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FieldRanker:
     """Gives each reading its probability of being right; call it with the proposals of one document.

@@ -150,6 +150,7 @@ for command in (auditing.verify, auditing.dump, auditing.checkpoint, auditing.er
 policy.command("check")(commands.check_policy)
 policy.command("backtest")(commands.backtest_policy)
 documents.command("parse")(commands.parse_documents)
+documents.command("corrections")(commands.export_corrections)
 app.command()(commands.relay)
 app.command()(commands.export_outcomes)
 app.command()(commands.issue_forecast)

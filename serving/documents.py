@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from features import documents as reading
 from features.documents import Kind, Limits, Ranker
+from ledger.evidence import Document
 from ledger.store import Transaction
 from serving.settings import Settings
 
@@ -111,6 +112,17 @@ def _values(said: Mapping[str, Any], name: str) -> list[str]:
 
 def _bare(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def corrected(document: Document, tx: Transaction) -> dict[str, Any]:
+    """Return what people make of a document, the last word on each field: a row of training data.
+
+    Fields that nobody touched in a document that somebody went through stand as they were read.
+    """
+    fields = {field["name"]: field["value"] for field in document.body["fields"]}
+    for correction in tx.corrections(document.id):
+        fields |= {changed["name"]: changed["value"] for changed in correction.body["fields"]}
+    return {"document": document.id, "file": document.path, "kind": document.kind, "fields": fields}
 
 
 def summary(said: Mapping[str, Any]) -> str:

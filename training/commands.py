@@ -19,7 +19,7 @@ from training.evaluate import evaluate as judge
 from training.evaluate import table_of_figures
 from training.evidence.crew import Crew, follow
 from training.evidence.figures import Figures
-from training.fields import train_fields
+from training.fields import Sources, train_fields
 from training.options import AsJson, Data, Date, MappingFile, Model, Out, Seed, writable, write_table
 from training.settings import Settings
 from training.simulator.world import simulate as draw
@@ -59,12 +59,13 @@ def train(
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search over parameters.")] = 0,
     freq: Annotated[str, typer.Option(help="Of volume: D, W, M or Q.")] = "D",
     forms: Annotated[int, typer.Option(min=20, help="Of fields: forms to draw and read.")] = FORMS,
+    corrections: Annotated[Path | None, typer.Option(help="Of fields: what people corrected.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Fit, judge beside a bare baseline, log to MLflow and register as challenger."""
     if task == "fields":
-        home = Settings().home / "readings"
-        _show(train_fields(forms, registry=_registry(), seed=seed, home=home, now=datetime.now(UTC)))
+        sources = Sources(forms, Settings().home, corrections)
+        _show(train_fields(sources, registry=_registry(), seed=seed, now=datetime.now(UTC)))
         return
     if task not in (*EVERYTHING, "all"):
         raise BadInputError(f"'{task}' is no task; choose one of {', '.join(EVERYTHING)} or all.")

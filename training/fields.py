@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,31 +12,53 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import log_loss
 
-from models.fields import COLUMNS, Cases, FieldRanker, chosen_of, fit
+from models.fields import COLUMNS, Cases, FieldRanker, cases_of, chosen_of, fit, together
 from training.datasets import Origin
 from training.evidence.figures import Figures
-from training.simulator.readings import cases, digest
+from training.simulator.readings import cases, corrected, digest
 from training.tracking import Registry
 from training.train import Candidate, Trained, logged
 
 JUDGED_SHARE: Final = 0.34  # of as many forms again, of layouts kept for judging
 EXAMPLE_ROWS: Final = 5
+READINGS: Final = "readings"  # the folder of RECOUP_HOME that keeps what was read
 BINS: Final = 10
 Vector = npt.NDArray[np.float64]
 
 
-def train_fields(forms: int, *, registry: Registry, seed: int, home: Path, now: datetime) -> Trained:
-    """Fit the ranker on generated forms, judge it on other layouts, log it and register it as challenger.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the ranker learns from.
 
     Parameters
     ----------
     forms : int
-        How many to draw and read; one takes about a second, and none is read twice by the same code.
+        Forms to draw and read; one takes about a second, and none is read twice by the same code.
     home : Path
-        The folder that keeps what was read.
+        RECOUP_HOME: it keeps what was read, and the documents that people corrected.
+    corrections : Path, optional
+        What `recoup documents corrections` wrote.
     """
-    learned = cases(forms, seed=seed, home=home, use="train")
-    judged = cases(max(round(JUDGED_SHARE * forms), 1), seed=seed + 1, home=home, use="test")
+
+    forms: int
+    home: Path
+    corrections: Path | None = None
+
+    def cases(self, *, seed: int) -> Cases:
+        """Read the forms of the training layouts, and what people corrected."""
+        drawn = cases(self.forms, seed=seed, home=self.home / READINGS, use="train")
+        if self.corrections is None:
+            return drawn
+        told = list(corrected(self.corrections, self.home / "documents"))
+        return together(drawn, cases_of(told)) if told else drawn
+
+
+def train_fields(sources: Sources, *, registry: Registry, seed: int, now: datetime) -> Trained:
+    """Fit the ranker on generated forms, judge it on other layouts, log it and register it as challenger."""
+    forms = sources.forms
+    learned = sources.cases(seed=seed)
+    kept = sources.home / READINGS
+    judged = cases(max(round(JUDGED_SHARE * forms), 1), seed=seed + 1, home=kept, use="test")
     ranker = fit(learned, rng=np.random.default_rng(seed))
     candidate = Candidate(
         task="fields",

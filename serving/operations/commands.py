@@ -79,6 +79,18 @@ def parse_documents(
         raise typer.Exit(2)
 
 
+def export_corrections(
+    out: Annotated[Path, typer.Option(help="A .jsonl file to write.")],
+) -> None:
+    """Write what people corrected in documents, for `recoup-lab train fields --corrections FILE`."""
+    with open_ledger(Settings()).read() as tx:
+        rows = [documents.corrected(document, tx) for document in tx.corrected_documents()]
+    partial = out.with_name(f".{out.name}.part")
+    partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    partial.replace(out)
+    print(f"{len(rows)} corrected documents: {out}")
+
+
 def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.")] = False) -> None:
     """Keep the time of approvals and stages, and deliver outgoing events by webhook until stopped."""
     settings = Settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
@@ -14,9 +15,10 @@ from typing import Final
 import numpy as np
 from tqdm import tqdm
 
-from features.documents.document import Extraction, Proposal
-from features.documents.intake import Limits
 from features.documents.apart.isolation import extract_apart
+from features.documents.document import Extraction, Kind, Proposal
+from features.documents.intake import Limits
+from features.returns import BadInputError
 from models.fields import Cases, cases_of
 from training.simulator.forms import Form, forms, some_wear, spoil
 
@@ -27,7 +29,7 @@ Known = tuple[Sequence[Proposal], Sequence[bool], str]
 
 
 def cases(count: int, *, seed: int, home: Path, use: str) -> Cases:
-    """Return the readings of `count` generated forms; what was read before by the same code is not read again.
+    """Return the readings of `count` generated forms; the same code reads none of them twice.
 
     Parameters
     ----------
@@ -86,6 +88,37 @@ def _judged(proposals: Sequence[Proposal], written: dict[str, str], form: Form) 
 def plainly(text: str) -> str:
     """Return a value as it is compared: case and spaces mean nothing."""
     return " ".join(text.upper().split())
+
+
+def corrected(rows: Path, originals: Path) -> Iterator[Known]:
+    """Yield the readings of documents that people corrected, with what is right of them.
+
+    Parameters
+    ----------
+    rows : Path
+        What `recoup documents corrections` wrote.
+    originals : Path
+        The service's folder of documents.
+
+    Raises
+    ------
+    BadInputError
+        If a row is none, or its document is no longer kept.
+    """
+    for number, line in enumerate(rows.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            data = (originals / Path(row["file"]).name).read_bytes()
+            kind, fields = Kind(row["kind"]), dict(row["fields"])
+        except (ValueError, KeyError, TypeError, OSError) as problem:
+            raise BadInputError(
+                f"{rows.name}: line {number} names no document that is kept in {originals}; "
+                "write the file again with `recoup documents corrections`."
+            ) from problem
+        written = {name: plainly(str(value)) for name, value in fields.items() if value}
+        extraction = extract_apart(data, kind=kind, limits=LIMITS)
+        about = [proposal for proposal in extraction.proposals if proposal.name in fields]
+        yield about, [plainly(p.value) == written.get(p.name) for p in about], str(row["document"])
 
 
 def digest(count: int, seed: int, use: str) -> str:
