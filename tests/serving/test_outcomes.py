@@ -37,7 +37,10 @@ def became(service: Service, recommendation: str, **changes: Any) -> None:
 
 def asked(service: Service, number: int) -> str:
     line = a_line(
-        return_line_id=f"R-{number}/1", sale__order_number=f"SO-{number}", customer__id=f"C-{number}"
+        return_line_id=f"R-{number}/1",
+        requested_at=service.clock().isoformat(),
+        sale__order_number=f"SO-{number}",
+        customer__id=f"C-{number}",
     )
     made: str = service.recommend(line).json()["id"]
     return made
