@@ -11,16 +11,17 @@ from models.volume.hazard import expected_returns
 from models.volume.panel import FREQUENCIES, Floats, Panel
 
 HALF_LIVES: Final[Mapping[str, tuple[float, float, float]]] = {
-    "D": (14.0, 56.0, 180.0),
+    "D": (14.0, 90.0, 365.0),
     "W": (3.0, 10.0, 40.0),
     "M": (2.0, 6.0, 24.0),
     "Q": (1.0, 3.0, 8.0),
 }
 PROFILE_WEEKS: Final = 26  # how far back the weekday profile looks
-PROFILE_PRIOR: Final = 50.0  # returns that the pooled profile is worth against a series' own
-SEASON_PRIOR: Final = 100.0  # returns in a month that the pooled season is worth against a series' own
+LEAST_WORTH: Final = 5.0  # returns that all series together are worth against a series' own, at least
+MOST_WORTH: Final = 100.0
+HOLIDAY_PRIOR: Final = 50.0  # returns that an ordinary day is worth against what holidays had
+SEASON_PRIOR: Final = 500.0  # returns in a month that the pooled season is worth against a series' own
 LEAST_SEASON: Final = 0.05
-PRIOR_RETURNS: Final = 5.0  # returns that the pooled rate of returning is worth against a series' own
 FLOOR: Final = 1e-3  # returns a period: nothing is impossible, and logarithms stay finite
 
 
@@ -44,7 +45,7 @@ def forecasts(panel: Panel, horizon: int) -> dict[str, Floats]:
         # Sales know the level and its turns; the weekday of a return follows the post, not the sale.
         shape = season / _local_mean(season, 7) if panel.freq == "D" else np.ones_like(season)
         flat = _local_mean(expected, 7) if panel.freq == "D" else expected
-        found["sales"] = _smoothed(panel.y, flat * shape, medium, prior=PRIOR_RETURNS)
+        found["sales"] = _smoothed(panel.y, flat * shape, medium, pool=True)
         # Without a first return only the sales can speak.
         unborn = panel.y.sum(1) == 0
         found = {name: np.where(unborn[:, None], found["sales"], values) for name, values in found.items()}
@@ -87,7 +88,7 @@ def _holidays(values: Floats, factors: Floats, off: np.ndarray[Any, np.dtype[np.
     length = values.shape[1]
     usual = _local_mean(values, 4 * 7 + 1) * factors[:, :length]
     known = off[:, :length]
-    ratio = (values[known].sum() + PROFILE_PRIOR) / (usual[known].sum() + PROFILE_PRIOR)
+    ratio = (values[known].sum() + HOLIDAY_PRIOR) / (usual[known].sum() + HOLIDAY_PRIOR)
     return np.where(off, np.clip(ratio, LEAST_SEASON, 1 / LEAST_SEASON), 1.0)
 
 
@@ -101,8 +102,9 @@ def _weekdays(values: Floats, weekday: Floats) -> Floats:
     pooled = (sums.sum(0) + total / len(days) + 1e-9) / (counts + 1)
     pooled = 7 * pooled / pooled.sum()
     # Shares of a series lean on the pooled ones, as if they had been seen in that many returns more.
-    usual = sums.sum(1, keepdims=True) + PROFILE_PRIOR
-    profile = (sums + PROFILE_PRIOR * counts * pooled / (counts @ pooled)) / np.maximum(counts, 1) / usual
+    shared = counts * pooled / (counts @ pooled)
+    prior = 7 * _worth(sums, sums.sum(1, keepdims=True) * shared, chance=sums.sum())
+    profile = (sums + prior * shared) / np.maximum(counts, 1) / (sums.sum(1, keepdims=True) + prior)
     profile = np.where(counts > 0, profile, pooled / (counts @ pooled))
     return np.asarray(7 * profile / profile.sum(1, keepdims=True))
 
@@ -124,19 +126,26 @@ def _months(values: Floats, month: Floats, year: int) -> Floats:
     return np.asarray(np.maximum(factors, LEAST_SEASON)[:, month - 1])
 
 
-def _smoothed(y: Floats, shape: Floats, half_life: float, *, prior: float = 0.0) -> Floats:
+def _smoothed(y: Floats, shape: Floats, half_life: float, *, pool: bool = False) -> Floats:
     """Scale `shape` (n, T + H) to the recent level of `y` and hand back its future part.
 
-    `prior` is how many returns the level of all series together is worth against a series' own.
+    With `pool` the level of a series leans on that of all together, the more the less they differ.
     """
     length = y.shape[1]
     decay = 0.5 ** (np.arange(length)[::-1] / half_life)
     # Before its first return a series did not exist: a new region is not an old quiet one.
     weights = decay * (np.cumsum(y, axis=1) > 0)
-    known = shape[:, :length]
-    pooled = max((weights * y).sum(), FLOOR) / max((weights * known).sum(), FLOOR)
-    level = ((weights * y).sum(1) + prior) / np.maximum((weights * known).sum(1) + prior / pooled, 1e-9)
+    came, known = (weights * y).sum(1), (weights * shape[:, :length]).sum(1)
+    rate = max(came.sum(), FLOOR) / max(known.sum(), FLOOR)
+    prior = _worth(came, known * rate, chance=(weights**2 * y).sum()) if pool else 0.0
+    level = (came + prior) / np.maximum(known + prior / rate, 1e-9)
     return np.asarray(level[:, None] * shape[:, length:])
+
+
+def _worth(came: Floats, expected: Floats, *, chance: float) -> float:
+    """How many returns it is worth that series are alike: the inverse of how they differ beyond chance."""
+    excess = (((came - expected) ** 2).sum() - chance) / max((expected**2).sum(), FLOOR)
+    return float(np.clip(1 / max(excess, 1e-9), LEAST_WORTH, MOST_WORTH))
 
 
 def _repeated(y: Floats, horizon: int, season: int) -> Floats:

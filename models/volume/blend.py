@@ -13,17 +13,18 @@ from models.volume.panel import Floats
 
 Keys = Sequence[tuple[str, ...]]
 
-# What is assumed before any backtest could be made: steady levels, and open sales where there are any.
+# What is assumed before any backtest could be made: open sales where there are any, for returns follow them
+# up and down before a level can; else recent and steady levels.
 PRIOR: Final = {
     "short": 0.5,
-    "medium": 1.0,
-    "long": 0.5,
+    "medium": 0.5,
+    "long": 0.0,
     "repeat": 0.0,
-    "sales": 2.0,
-    "smooth": 1.0,
+    "sales": 4.0,
+    "smooth": 0.25,
     "trees": 0.0,
 }
-RIDGE: Final = 0.02  # share of the evidence that the prior weights are worth
+BELIEF: Final = 200.0  # horizons of a series that the prior weights are worth
 OTHERS: Final = 4.0  # how much the mean of all series counts beside a series' own evidence
 FLOOR: Final = 1e-3  # returns a period
 
@@ -60,13 +61,15 @@ def unproven(names: tuple[str, ...]) -> Blend:
     return Blend(names, tuple(map(float, prior)))
 
 
-def proven(actual: Floats, found: Mapping[str, Floats], keys: Keys) -> Blend:
+def proven(actual: Floats, found: Mapping[str, Floats], keys: Keys, *, spans: float) -> Blend:
     """Choose weights by least squares of past origins; not negative, summing to one.
 
     Parameters
     ----------
     actual : ndarray of shape (origins, n, H)
     found : dict of name to ndarray of the same shape
+    spans : float
+        How many horizons the origins cover: neighbouring ones overlap and say the same.
     """
     names = tuple(found)
     told = np.stack([found[name] for name in names], axis=-1)
@@ -74,10 +77,13 @@ def proven(actual: Floats, found: Mapping[str, Floats], keys: Keys) -> Blend:
     weight = 1 / np.maximum(told.mean((0, 2, 3)), FLOOR)
     squares = np.einsum("onhk,onhl,n->nkl", told, told, weight)
     products = np.einsum("onhk,onh,n->nk", told, actual, weight)
-    prior = _prior(names)
-    pooled = _solved(squares.mean(0), products.mean(0), prior)
+    # Methods agree in the main: what tells them apart is how they differ, and so that measures the evidence.
+    apart = told - told.mean(-1, keepdims=True)
+    differ = float(np.einsum("onhk,onhk,n->", apart, apart, weight)) / len(names) / len(keys)
+    pull = differ * BELIEF / (len(keys) * max(spans, 1.0))
+    pooled = _solved(squares.mean(0), products.mean(0), _prior(names), pull)
     own = [
-        _solved(square + OTHERS * squares.mean(0), product + OTHERS * products.mean(0), pooled)
+        _solved(square + OTHERS * squares.mean(0), product + OTHERS * products.mean(0), pooled, pull)
         for square, product in zip(squares, products, strict=True)
     ]
     rows = tuple(tuple(map(float, weights)) for weights in own)
@@ -89,12 +95,11 @@ def _prior(names: tuple[str, ...]) -> Floats:
     return np.asarray(prior / prior.sum())
 
 
-def _solved(square: Floats, product: Floats, prior: Floats) -> Floats:
+def _solved(square: Floats, product: Floats, prior: Floats, pull: float) -> Floats:
     """Solve for weights by non-negative least squares that lean on the prior."""
     size = max(float(np.trace(square)) / len(square), FLOOR)
-    pull = RIDGE * size
     whole = 1e4 * size  # weights sum to one: an equation that outweighs the others
-    square = square + pull * np.eye(len(square)) + whole
+    square = square + (pull + 1e-9 * size) * np.eye(len(square)) + whole
     root = np.linalg.cholesky(square)
     weights, _ = nnls(root.T, np.linalg.solve(root, product + pull * prior + whole))
     return np.asarray(weights / weights.sum())

@@ -149,7 +149,8 @@ def fit(panel: Panel, *, horizon: int = 28, rng: np.random.Generator) -> Volume:
     born = np.stack([panel.y[:, :o].sum(1, keepdims=True) > 0 for o in judged])
     actual = born * np.stack([panel.y[:, o : o + reach] for o in judged])
     found = {name: born * np.stack([bases[o][name] for o in judged]) for name in bases[judged[0]]}
-    blend = proven(actual, found, panel.keys)
+    spans = (judged[-1] - judged[0]) / reach + 1
+    blend = proven(actual, found, panel.keys, spans=spans)
     mean = np.stack(
         [blend.apply(panel.keys, {name: v[k] for name, v in found.items()}) for k in range(len(judged))]
     )

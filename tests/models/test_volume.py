@@ -391,7 +391,7 @@ def test_a_series_takes_the_method_that_foresaw_it_and_a_new_one_the_pooled_weig
     truth = rng.uniform(20, 40, size=(30, 2, 4))
     wrong = rng.uniform(20, 40, size=truth.shape)
     first, second = (np.where(np.arange(2)[:, None] == series, truth, wrong) for series in (0, 1))
-    blend = proven(truth, {"short": first, "long": second}, (("a",), ("b",)))
+    blend = proven(truth, {"short": first, "long": second}, (("a",), ("b",)), spans=30)
     assert np.sum(blend.own, axis=1) == pytest.approx([1.0, 1.0])
     assert blend.own[0][0] > blend.own[1][0]
     told = {"short": np.ones((1, 4)), "long": np.ones((1, 4))}

@@ -86,6 +86,17 @@ class Backtest:
         )
         return float(1 - ours.sum() / max(theirs.sum(), 1e-9)), float(low), float(high)
 
+    def shares(self, baseline: str, best: str, *, level: str, metric: str) -> tuple[float, float, float]:
+        """Tell which share of the gain from a baseline to the best ours attains, with its interval."""
+        members = self.by_level()[level]
+        ours, low, high = (self._parts(model, members)[metric][0] for model in (OWN, baseline, best))
+        draws = self._draws(len(ours))
+        worse, better, own = (parts[draws].sum(1) for parts in (low, high, ours))
+        found = (worse - own) / np.maximum(worse - better, 1e-9)
+        bounds = np.quantile(found, (0.025, 0.975))
+        value = (low.sum() - ours.sum()) / max(low.sum() - high.sum(), 1e-9)
+        return float(value), float(bounds[0]), float(bounds[1])
+
     def by_level(self) -> dict[str, list[int]]:
         """List the nodes of each level, named by the levels that tell them apart."""
         found: dict[str, list[int]] = {}
