@@ -29,22 +29,6 @@ LINE_FIELDS: Final = (
     "requested_at",
 )
 
-OWN_FIELDS: Final = (
-    *(
-        "id",
-        "stage",
-        "status",
-        "action",
-        "requested_by",
-        "facts",
-        "request",
-        "body",
-        "payload_digest",
-        "digest",
-    ),
-    *("policy_digest", "supersedes", "actor"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
@@ -90,6 +74,12 @@ class Recommendation:
     def site(self) -> str:
         """The site of the return line."""
         return self.line.site
+
+
+# Fields that are columns just as they are; who is related may be the customer, who goes by a pseudonym.
+OWN_FIELDS: Final = tuple(
+    name for name in Recommendation.__dataclass_fields__ if name in recommendations.c and name != "related"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +141,7 @@ class Recommendations(Histories):
         customer = self._pseudonym(new.line.customer_id, actor=new.actor, at=new.created_at)
         return _values(new, customer)
 
-    def _supersede(self, new: Recommendation) -> None:
+    def _supersede(self, new: Recommendation) -> Recommendation:
         assert new.supersedes is not None
         old = self.recommendation(new.supersedes)
         if old.return_line_id != new.return_line_id:
@@ -168,6 +158,7 @@ class Recommendations(Histories):
                 update(state).where(state.c.recommendation_id == old.id).values(is_current=False)
             )
             self._answering.pop(old.return_line_id, None)
+        return old
 
     def _stand(self, new: Recommendation) -> None:
         values = {

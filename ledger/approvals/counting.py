@@ -14,7 +14,7 @@ from ledger.schema import approvals, recommendations, votes
 from ledger.schema.registers import corrections, documents
 
 
-class Counts(Inbox):
+class Ballots(Inbox):
     """The part of a transaction that reads what people did over a time."""
 
     def ballots(self, start: datetime, end: datetime, *, site: str | None = None) -> tuple[Ballot, ...]:

@@ -10,12 +10,11 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from ledger.approvals.counting import Counts
+from ledger.approvals.counting import Ballots
 from ledger.approvals.records import (
     ESCALATED,
     PENDING,
     REMINDED,
-    VOIDED,
     Approval,
     ApprovalChange,
     Delegation,
@@ -25,9 +24,10 @@ from ledger.chain import ConflictError
 from ledger.personal import opened, with_personal
 from ledger.recommendations import Recommendation
 from ledger.schema import approval_changes, approval_roles, approval_state, approvals, delegations, votes
+from policy.approvals import MOVES, State, check_move
 
 
-class Approvals(Counts):
+class Approvals(Ballots):
     """The part of a transaction that writes what becomes of approvals."""
 
     def add_vote(self, vote: Vote, *, expected_version: int) -> int:
@@ -77,8 +77,11 @@ class Approvals(Counts):
         ------
         ConflictError
             If it is closed already, or changed since `expected_version`.
+        ClosedError
+            If the table of states knows no such move.
         """
         approval = self._expected(approval_id, expected_version)
+        check_move(State(approval.status), State(status))
         change = ApprovalChange(approval_id, status, approval.roles, approval.expires_at, reason, actor, at)
         return self._change(approval, change)
 
@@ -138,14 +141,17 @@ class Approvals(Counts):
         rows = self._all(query.where(table.approval_id == approval_id).order_by(table.seq))
         return tuple(Delegation(**row) for row in rows)
 
-    def _supersede(self, new: Recommendation) -> None:
-        """Changed facts void the approvals that were bound to the old ones."""
-        super()._supersede(new)
-        assert new.supersedes is not None
-        for approval in self.approvals_of(new.supersedes):
-            if approval.status == PENDING:
+    def _supersede(self, new: Recommendation) -> Recommendation:
+        """Changed facts void the approvals that were bound to the old ones, even those that were given."""
+        old = super()._supersede(new)
+        for approval in self.approvals_of(old.id):
+            # A later stage asks anew; what was given for the earlier one stays given for that.
+            given = approval.status == State.APPROVED and new.stage != old.stage
+            if State.SUPERSEDED in MOVES[State(approval.status)] and not given:
                 reason = f"facts changed: {new.id}"
-                self.close_approval(approval.id, VOIDED, actor=new.actor, at=new.created_at, reason=reason)
+                now = (State.SUPERSEDED, approval.roles, approval.expires_at)
+                self._change(approval, ApprovalChange(approval.id, *now, reason, new.actor, new.created_at))
+        return old
 
     def _expected(self, approval_id: str, version: int | None) -> Approval:
         approval = self.approval(approval_id, for_update=True)

@@ -9,7 +9,6 @@ from typing import Final
 from features.returns import Money
 
 PENDING: Final = "pending"
-VOIDED: Final = "superseded"
 ESCALATED: Final = "escalated"
 REMINDED: Final = "reminded"
 

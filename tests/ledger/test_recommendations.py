@@ -7,6 +7,7 @@ import pytest
 from features.returns import Money, Stage
 from ledger.chain import ConflictError, DuplicateBusinessKeyError, NotInLedgerError
 from ledger.store import Ledger
+from policy.approvals import ClosedError
 from tests.ledger.records import NOON, a_line, a_recommendation, after, an_approval
 
 
@@ -47,6 +48,32 @@ def test_a_revision_supersedes_and_voids_the_approvals_of_the_first(ledger: Ledg
         ]
     with pytest.raises(ConflictError, match="successor"), ledger.write() as tx:
         tx.add_recommendation(a_recommendation(supersedes=first.id))
+
+
+@pytest.mark.parametrize(("stage", "status"), [("AUTHORIZATION", "superseded"), ("INSPECTION", "approved")])
+def test_a_revision_voids_an_approval_that_was_given_and_a_later_stage_leaves_it(
+    ledger: Ledger, stage: str, status: str
+):
+    first = a_recommendation(status="pending_approval")
+    approval = an_approval(first)
+    with ledger.write() as tx:
+        tx.add_recommendation(first)
+        tx.add_approval(approval)
+        tx.close_approval(approval.id, "approved", actor="emp:4", at=NOON)
+        tx.add_recommendation(a_recommendation(stage=stage, supersedes=first.id))
+        assert tx.approval(approval.id).status == status
+        assert [one.id for one in tx.approvals(status=status)] == [approval.id]
+    assert ledger.verify().valid
+
+
+def test_an_approval_makes_no_move_that_the_table_of_states_does_not_hold(ledger: Ledger):
+    first = a_recommendation(status="pending_approval")
+    approval = an_approval(first)
+    with ledger.write() as tx:
+        tx.add_recommendation(first)
+        tx.add_approval(approval)
+    with pytest.raises(ClosedError), ledger.write() as tx:
+        tx.close_approval(approval.id, "pending", actor="emp:4", at=NOON)
 
 
 def test_a_later_stage_supersedes_the_earlier_which_stays_its_stages_answer(ledger: Ledger):
