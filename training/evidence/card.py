@@ -106,10 +106,14 @@ def pictures(curves: Curves) -> dict[str, Figure]:
 def _calibration(curves: Curves) -> Figure:
     figure = Figure(figsize=(6, 5))
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.axline((0, 0), slope=1, color="grey", linewidth=1)
+    most = 0.0
     for name, (said, happened) in curves.items():
         found, mean = calibration_curve(happened, np.clip(said, 0, 1), n_bins=BINS, strategy="quantile")
         axes.plot(mean, found, marker="o", label=name)
+        most = max(most, *mean, *found)
+    # Rare classes never come near one: the plot ends where the points do.
+    axes.set(xlim=(0, 1.05 * most), ylim=(0, 1.05 * most))
     axes.set(xlabel="probability said", ylabel="share that happened", title="Calibration on the test rows")
     axes.legend()
     return figure
