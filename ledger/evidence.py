@@ -115,7 +115,7 @@ class Evidence(Waits):
             type=str(event.type),
         )
         grade = event.data.get("grade")
-        if event.type == EventType.INSPECTION_COMPLETED and grade in GRADED:
+        if event.type == EventType.INSPECTION_COMPLETED and isinstance(grade, str) and grade in GRADED:
             self.add_finding(event.subject, grade=grade, known_at=event.recorded_at)
         if event.type in FRAUD_VERDICTS:
             self.add_fraud_label(

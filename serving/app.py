@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -26,6 +28,7 @@ from serving.api import (
     recommendations,
     reference,
 )
+from serving.contract.document import HEALTH, document
 from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.web import pages
@@ -35,6 +38,9 @@ DESCRIPTION = (
     "It never posts a credit. Every POST that writes takes an `Idempotency-Key`; "
     "refusals are `application/problem+json`."
 )
+VERSION = "0.1.0"
+# Every method that a client may try: what is not routed is then refused as a problem.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 ROUTERS = (
     recommendations,
     approvals,
@@ -65,28 +71,31 @@ def create_app(settings: Settings, open_runtime: Callable[[Settings], Runtime]) 
         yield
         runtime.ledger.close()
 
-    app = FastAPI(
-        title="Recoup",
-        version="0.1.0",
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        responses={"default": {"model": errors.Problem, "description": "problem+json"}},
-    )
+    app = FastAPI(title="Recoup", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.openapi = _described  # type: ignore[method-assign]  # FastAPI's own way to another document
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    app.add_api_route(
-        "/{path:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
-    )
+    app.add_api_route("/{path:path}", _unknown, methods=list(METHODS), include_in_schema=False)
     app.add_middleware(telemetry.BodyLimit, limit=settings.body_limit, documents=settings.document_limit)
     app.add_middleware(telemetry.Observe)
     return app
 
 
+@cache
+def _described() -> dict[str, Any]:
+    return document(_routes(), version=VERSION, description=DESCRIPTION)
+
+
+def _routes() -> list[APIRoute]:
+    return [route for module in ROUTERS for route in module.router.routes if isinstance(route, APIRoute)]
+
+
 def _unknown(request: Request) -> Response:
     # Without this route BentoML would answer unknown paths itself, in plain text.
-    known = [route for module in ROUTERS for route in module.router.routes if isinstance(route, APIRoute)]
-    methods = {m for route in known if route.path_regex.match(request.url.path) for m in route.methods or ()}
+    path = request.url.path
+    methods = {m for route in _routes() if route.path_regex.match(path) for m in route.methods or ()}
+    methods |= {"GET"} if path in {*HEALTH, "/openapi.json"} else set()
     if methods:
         raise HTTPException(405, "This path takes another method.", {"Allow": ", ".join(sorted(methods))})
     raise HTTPException(404, "There is nothing at this path; /openapi.json lists what there is.")

@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from features.returns import RecoupError
 
-TYPE_BASE = "https://recoup.example/problems/"
-_MALFORMED = {"json_invalid", "missing_body", "model_attributes_type"}
+TYPE_BASE: Final = "https://recoup.example/problems/"
+MEDIA_TYPE: Final = "application/problem+json"
+# How pydantic says that a body is not there, or is no object.
+_NO_OBJECT: Final = frozenset({"missing", "model_type", "model_attributes_type", "dict_type"})
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _log = structlog.get_logger("recoup.errors")
-
-
-class ProblemError(RecoupError):
-    """A refusal with its status and code given where it is raised."""
-
-    def __init__(
-        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.headers = dict(headers or {})
 
 
 class FieldError(BaseModel):
     """One wrong place, as a JSON pointer."""
 
-    pointer: str
+    pointer: Annotated[str, Field(description="RFC 6901, into the body; for a parameter, its name.")]
     detail: str
 
 
 class Problem(BaseModel):
-    """The body of every refusal."""
+    """The body of every refusal (RFC 9457)."""
 
-    type: str
+    type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
     title: str
-    status: int
-    code: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="Stable; programs decide by it.")]
     detail: str
     trace_id: str
-    errors: list[FieldError] = []
+    errors: list[FieldError]
+
+
+class ProblemError(RecoupError):
+    """A refusal with its status, code and wrong places given where it is raised."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+        self.errors = tuple(errors)
 
 
 def problem_body(
@@ -77,30 +87,53 @@ def problem(
 ) -> JSONResponse:
     """The problem response for one refusal."""
     body = problem_body(request, status, code, detail, errors=errors)
-    return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
+    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def error_problem(request: Request, error: RecoupError) -> dict[str, Any]:
     """The problem that one of our own errors is; one that knows its field names it."""
     place = getattr(error, "pointer", None)
-    errors = [FieldError(pointer=place, detail=str(error))] if place else []
+    named = [FieldError(pointer=place, detail=str(error))] if place else []
+    errors = [*named, *getattr(error, "errors", ())]
     return problem_body(request, error.status, error.code, f"{error} {error.hint}".strip(), errors=errors)
 
 
 def pointer(location: Sequence[str | int]) -> str:
-    """A JSON pointer (RFC 6901) from pydantic's location of an error."""
+    """A JSON pointer (RFC 6901) to a place."""
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
     return "".join(f"/{part}" for part in parts)
 
 
-def field_errors(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> list[FieldError]:
-    """Pydantic's errors without the values that were sent, `skip` leading parts of each place left out."""
-    return [
-        FieldError(
-            pointer=pointer(error["loc"][skip:]), detail=str(error["msg"]).removeprefix("Value error, ")
-        )
-        for error in errors
-    ]
+def field_errors(errors: Sequence[Mapping[str, Any]], *, body: Any, skip: int = 0) -> list[FieldError]:
+    """Pydantic's errors without the values that were sent, each at its place in `body`.
+
+    The first `skip` parts of each location are left out; so is what names no place in the body but the
+    variant of a union that pydantic tried.
+    """
+    found: dict[str, str] = {}
+    for error in errors:
+        place = pointer(tuple(_in_body(error, body, skip)))
+        found.setdefault(place, str(error["msg"]).removeprefix("Value error, "))
+    return [FieldError(pointer=place, detail=detail) for place, detail in found.items()]
+
+
+def _in_body(error: Mapping[str, Any], body: Any, skip: int) -> Iterator[str | int]:
+    location = error["loc"][skip:]
+    for number, part in enumerate(location):
+        if _has(body, part):
+            body = body[part]
+        elif error["type"] == "missing" and number == len(location) - 1:
+            body = None
+        else:
+            continue
+        yield part
+    yield from error.get("ctx", {}).get("place", ())
+
+
+def _has(body: Any, part: str | int) -> bool:
+    if isinstance(body, Sequence) and not isinstance(body, str | bytes):
+        return isinstance(part, int) and part < len(body)
+    return isinstance(body, Mapping) and part in body
 
 
 async def _recoup_error(request: Request, error: Exception) -> JSONResponse:
@@ -108,30 +141,36 @@ async def _recoup_error(request: Request, error: Exception) -> JSONResponse:
     headers: dict[str, str] = dict(getattr(error, "headers", {}))
     if retry_after := getattr(error, "retry_after", None):
         headers["Retry-After"] = str(retry_after)
-    return JSONResponse(
-        error_problem(request, error), error.status, headers, media_type="application/problem+json"
-    )
+    return JSONResponse(error_problem(request, error), error.status, headers, media_type=MEDIA_TYPE)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
-    in_body = all(item["loc"][:1] == ("body",) for item in errors)
-    malformed = any(
-        item["type"] in _MALFORMED or (item["loc"] == ("body",) and item["type"] == "missing")
-        for item in errors
-    )
-    if malformed:
+    unreadable = getattr(request.state, "body_problem", None)
+    if unreadable is not None:
+        return await _recoup_error(request, unreadable)
+    if any(item["loc"] == ("body",) and item["type"] in _NO_OBJECT for item in errors):
         return problem(request, 400, "malformed", "The body is not the JSON object that this call takes.")
-    status, code = (422, "invalid") if in_body else (400, "invalid_parameter")
-    count = len(errors)
-    detail = f"{count} field{'s are' if count > 1 else ' is'} wrong; each is named in errors."
-    return problem(request, status, code, detail, errors=field_errors(errors, skip=1))
+    wrong = [item for item in errors if item["loc"][:1] == ("body",)]
+    if len(wrong) == len(errors):
+        found = field_errors(errors, body=error.body, skip=1)
+        return problem(request, 422, "invalid", _counted(len(found)), errors=found)
+    found = [
+        FieldError(pointer=pointer(item["loc"][1:2]), detail=str(item["msg"]).removeprefix("Value error, "))
+        for item in errors
+        if item not in wrong
+    ]
+    return problem(request, 400, "invalid_parameter", _counted(len(found)), errors=found)
+
+
+def _counted(count: int) -> str:
+    return f"{count} field{'s are' if count > 1 else ' is'} wrong; each is named in errors."
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).name.lower()
+    code = _CODES.get(error.status_code, "bad_request")
     return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
 
 

@@ -24,11 +24,13 @@ from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once
 from serving.api.wire import Actor, Text, Wire
 from serving.auth import Caller
 from serving.case.approving import cast, circle_of, notify, settle
+from serving.contract import shapes
+from serving.contract.body import StrictRoute
 from serving.errors import ProblemError, error_problem, field_errors, problem_body
 from serving.runtime import Runtime
 from serving.stamps import iso, new_id
 
-router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
+router = APIRouter(prefix="/v1/approvals", tags=["approvals"], route_class=StrictRoute)
 Reader = Annotated[Caller, permit(Action.INBOX)]
 Voter = Annotated[Caller, permit(Action.VOTE)]
 Recaller = Annotated[Caller, permit(Action.RECALL)]
@@ -72,7 +74,7 @@ class RecallRequest(Wire):
     reason: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=2000)] = Field()
 
 
-@router.get("", summary="The inbox")
+@router.get("", summary="The inbox", response_model=shapes.Approvals)
 def inbox(  # filters of a list
     doors: Doors,
     caller: Reader,
@@ -92,7 +94,7 @@ def inbox(  # filters of a list
     return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
 
 
-@router.get("/{approval_id}", summary="One approval, with its ETag")
+@router.get("/{approval_id}", summary="One approval, with its ETag", response_model=shapes.WholeApproval)
 def read(doors: Doors, caller: Reader, approval_id: str) -> Response:
     """The approval, its votes and what it is about."""
     with doors.ledger.read() as tx:
@@ -102,7 +104,9 @@ def read(doors: Doors, caller: Reader, approval_id: str) -> Response:
     return JSONResponse(body, headers={"ETag": etag(approval)})
 
 
-@router.post("/{approval_id}/votes", summary="Approve or reject", status_code=201)
+@router.post(
+    "/{approval_id}/votes", summary="Approve or reject", status_code=201, response_model=shapes.WholeApproval
+)
 def vote(  # header and body of one call
     doors: Doors,
     caller: Voter,
@@ -135,7 +139,9 @@ def _vote(
     return once(doors, caller, key, digest(f"vote {approval_id}", body), work)
 
 
-@router.post("/votes", status_code=207, summary="Vote on up to 200 approvals")
+@router.post(
+    "/votes", status_code=207, summary="Vote on up to 200 approvals", response_model=shapes.VotesAnswer
+)
 def vote_on_many(
     request: Request, doors: Doors, caller: Voter, key: IdempotencyKey, body: VotesRequest
 ) -> JSONResponse:
@@ -157,7 +163,7 @@ def _one_of_many(
         one = OneOfManyVotes.model_validate(item)
         answer = _vote(doors, caller, key, one.approval_id, one, one.etag)
     except ValidationError as error:
-        found = field_errors(error.errors())
+        found = field_errors(error.errors(), body=item)
         said = problem_body(
             request, 422, "invalid", "Fields of this vote are wrong; see errors.", errors=found
         )
@@ -169,7 +175,12 @@ def _one_of_many(
     return {"status": answer.status, "approval": dict(answer.body), "etag": answer.headers["ETag"]}
 
 
-@router.post("/{approval_id}/delegate", summary="Pass the question on", status_code=201)
+@router.post(
+    "/{approval_id}/delegate",
+    summary="Pass the question on",
+    status_code=201,
+    response_model=shapes.WholeApproval,
+)
 def delegate(  # header and body of one call
     doors: Doors,
     caller: Voter,
@@ -195,7 +206,12 @@ def delegate(  # header and body of one call
     return once(doors, caller, key, digest(f"delegate {approval_id}", body), work).response()
 
 
-@router.post("/{approval_id}/recall", summary="Take the question back", status_code=201)
+@router.post(
+    "/{approval_id}/recall",
+    summary="Take the question back",
+    status_code=201,
+    response_model=shapes.WholeApproval,
+)
 def recall(  # header and body of one call
     doors: Doors,
     caller: Recaller,

@@ -9,13 +9,15 @@ from fastapi import APIRouter, Query
 from serving.access import Action
 from serving.api.dependencies import Doors, permit
 from serving.auth import Caller
+from serving.contract import records
+from serving.contract.body import StrictRoute
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=StrictRoute)
 Auditor = Annotated[Caller, permit(Action.AUDIT)]
 PAGE = 500
 
 
-@router.get("", summary="Entries in order")
+@router.get("", summary="Entries in order", response_model=records.AuditEntries)
 def entries(
     doors: Doors,
     caller: Auditor,
@@ -41,7 +43,7 @@ def entries(
     return {"items": items, "next": page[-1].seq if len(page) == PAGE else None}
 
 
-@router.get("/verify", summary="Verify the whole chain")
+@router.get("/verify", summary="Verify the whole chain", response_model=records.Verified)
 def verify(doors: Doors, caller: Auditor) -> dict[str, Any]:
     """Follow every link and compare every row that it witnesses."""
     found = doors.ledger.verify()

@@ -17,10 +17,12 @@ from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once
 from serving.api.wire import Actor, Instant, MoneyWire, Text, Wire
 from serving.auth import Caller
 from serving.case.approving import DELEGATIONS
+from serving.contract import shapes
+from serving.contract.body import StrictRoute
 from serving.errors import ProblemError
 from serving.stamps import iso, new_id
 
-router = APIRouter(prefix="/v1/delegations", tags=["approvals"])
+router = APIRouter(prefix="/v1/delegations", tags=["approvals"], route_class=StrictRoute)
 Reader = Annotated[Caller, permit(Action.INBOX)]
 Holder = Annotated[Caller, permit(Action.VOTE)]
 
@@ -37,7 +39,7 @@ class DelegationRequest(Wire):
     ] = None
 
 
-@router.post("", status_code=201, summary="Have somebody stand in")
+@router.post("", status_code=201, summary="Have somebody stand in", response_model=shapes.Delegation)
 def add(doors: Doors, caller: Holder, key: IdempotencyKey, body: DelegationRequest) -> JSONResponse:
     """Let somebody vote under the caller's role for a while; never on cases of either of the two."""
     if body.role not in {None, caller.role}:
@@ -64,7 +66,7 @@ def add(doors: Doors, caller: Holder, key: IdempotencyKey, body: DelegationReque
     return once(doors, caller, key, digest("delegation", body), work).response()
 
 
-@router.get("", summary="Who stands in for whom")
+@router.get("", summary="Who stands in for whom", response_model=shapes.Delegations)
 def read(doors: Doors, caller: Reader) -> dict[str, Any]:
     """The delegations from and to the caller; every one for those who do not vote."""
     with doors.ledger.read() as tx:

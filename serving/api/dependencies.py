@@ -51,7 +51,7 @@ async def admitted(doors: Doors) -> AsyncIterator[None]:
 def caller_of(
     doors: Doors,
     _place: Annotated[None, Depends(admitted)],
-    authorization: Annotated[str | None, Header()] = None,
+    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Caller:
     """Who is calling, by the key in the Authorization header."""
     token = auth.bearer(authorization)
@@ -64,14 +64,21 @@ def caller_of(
     return Caller(key.subject, key.role, frozenset(key.sites))
 
 
-def permit(action: Action) -> Any:
-    """A dependency: the caller, once it is certain that the caller's role carries `action`."""
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Hand on the caller once it is certain that the caller's role carries `action`."""
 
-    def permitted(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
-        auth.check_allowed(caller, action)
+    action: Action
+
+    async def __call__(self, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+        """The caller; 403 where the role does not carry the action."""
+        auth.check_allowed(caller, self.action)
         return caller
 
-    return Depends(permitted)
+
+def permit(action: Action) -> Any:
+    """A dependency: the caller, who may do `action`."""
+    return Depends(Permit(action))
 
 
 async def idempotency_key(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -15,9 +16,12 @@ from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Instant, Text
 from serving.auth import Caller
-from serving.errors import ProblemError, field_errors, problem
+from serving.contract import body as bodies
+from serving.contract import records
+from serving.contract.examples import EVENT
+from serving.errors import field_errors, problem
 
-router = APIRouter(prefix="/v1/events", tags=["events"])
+router = APIRouter(prefix="/v1/events", tags=["events"], route_class=bodies.StrictRoute)
 Sender = Annotated[Caller, permit(Action.EVENTS)]
 
 
@@ -38,44 +42,71 @@ class EventWire(BaseModel):
 
 
 Batch = TypeAdapter(Annotated[list[EventWire], Field(min_length=1, max_length=1000)])
-_SCHEMA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/cloudevents+json": {"schema": EventWire.model_json_schema()},
-            "application/cloudevents-batch+json": {"schema": Batch.json_schema()},
-            "application/json": {"schema": {"anyOf": [EventWire.model_json_schema(), Batch.json_schema()]}},
-        },
-    }
+# What is understood in `data` by type; all else in it is kept and not read.
+UNDERSTOOD: Final[Mapping[EventType, Mapping[str, str]]] = {
+    EventType.INSPECTION_COMPLETED: {
+        "grade": "What condition was found, such as B.",
+        "minutes": "How long it took; else the time since the inspection started.",
+        "units": "How many were inspected; else one.",
+        "inspector": "Who did it, such as emp:4.",
+    },
+    EventType.SUPPLIER_CLAIM_SETTLED: {
+        "amount": "What the supplier paid, as decimal text.",
+        "currency": "Its currency, such as USD.",
+    },
 }
+ACTOR: Final = {"actor": "Who did it, such as emp:4: nobody approves the own work."}
 
 
-async def body_of(request: Request) -> bytes:
-    """The body as sent."""
-    return await request.body()
+def _schema_of(kind: EventType) -> dict[str, Any]:
+    """The JSON Schema of one type of event."""
+    whole = EventWire.model_json_schema()
+    said = {**ACTOR, **UNDERSTOOD.get(kind, {})}
+    data = {**whole["properties"]["data"], "properties": {name: {"description": said[name]} for name in said}}
+    properties = {**whole["properties"], "type": {"const": kind.value}, "data": data}
+    return {"type": "object", "title": kind.value, "properties": properties, "required": whole["required"]}
 
 
-@router.post("", status_code=202, summary="Tell what happened", openapi_extra=_SCHEMA)
+def _schema() -> dict[str, Any]:
+    """The body: one event or a batch, each by its type."""
+    one = {"oneOf": [_schema_of(kind) for kind in EventType]}
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}
+    content = {
+        "application/cloudevents+json": {"schema": one, "example": EVENT},
+        "application/cloudevents-batch+json": {"schema": many, "example": [EVENT]},
+        "application/json": {"schema": {"anyOf": [one, many]}, "example": EVENT},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def json_of(request: Request) -> Any:
+    """The body as JSON; FastAPI would take it for a form of one of the two shapes."""
+    bodies.check_media_type(request)
+    return bodies.read(await request.body())
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Tell what happened",
+    openapi_extra=_schema(),
+    response_model=records.EventsAccepted,
+)
 def receive(
     request: Request,
     doors: Doors,
     caller: Sender,
     key: IdempotencyKey,
-    body: Annotated[bytes, Depends(body_of)],
+    sent: Annotated[Any, Depends(json_of)],
 ) -> JSONResponse:
     """Accept one event or a batch; a repeat of (source, id) is accepted and changes nothing."""
+    many = isinstance(sent, list)
     try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, "malformed", "The body is not JSON.") from error
-    try:
-        batch = Batch.validate_python(sent if isinstance(sent, list) else [sent])
+        batch = Batch.validate_python(sent if many else [sent])
     except ValidationError as error:
-        skip = 0 if isinstance(sent, list) else 1
-        found = field_errors(error.errors(), skip=skip)
-        return problem(
-            request, 422, "invalid", "An event is wrong; each place is named in errors.", errors=found
-        )
+        wrong = field_errors(error.errors(), body=sent, skip=0 if many else 1)
+        detail = "An event is wrong; each place is named in errors."
+        return problem(request, 422, "invalid", detail, errors=wrong)
 
     def work(tx: Transaction) -> Answer:
         now = doors.now()

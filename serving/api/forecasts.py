@@ -17,11 +17,13 @@ from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import Note, Text, Wire
 from serving.auth import Caller
+from serving.contract import records
+from serving.contract.body import StrictRoute
 from serving.operations import planning, tables
 from serving.operations.issuing import paths_of
 from serving.stamps import iso, new_id
 
-router = APIRouter(prefix="/v1", tags=["forecasts"])
+router = APIRouter(prefix="/v1", tags=["forecasts"], route_class=StrictRoute)
 LONGEST_OPEN: Final = timedelta(days=90)  # what was received longer ago is no backlog but lost
 Reader = Annotated[Caller, permit(Action.FORECAST_READ)]
 Planner = Annotated[Caller, permit(Action.FORECAST_OVERRIDE)]
@@ -38,7 +40,7 @@ CalendarDay = Annotated[date, BeforeValidator(_calendar_day)]
 Cell = Annotated[str | None, Query(max_length=200)]
 From = Annotated[CalendarDay | None, Query(alias="from")]
 To = Annotated[CalendarDay | None, Query()]
-Accept = Annotated[str, Header()]
+Accept = Annotated[str, Header(include_in_schema=False)]
 
 
 class OverrideRequest(Wire):
@@ -87,7 +89,7 @@ class LaborQuestion(Wire):
         return {name: float(value) for name, value in given.items()}
 
 
-@router.get("/forecasts", summary="One issue's rows")
+@router.get("/forecasts", summary="One issue's rows", response_model=records.Forecast)
 def forecasts(
     doors: Doors,
     caller: Reader,
@@ -109,7 +111,7 @@ def forecasts(
     return tables.answer(body, accept=accept, name="forecast", extra={"issue": name, "overrides": own})
 
 
-@router.get("/forecasts/issues", summary="What was issued when")
+@router.get("/forecasts/issues", summary="What was issued when", response_model=records.Issues)
 def issues(doors: Doors, caller: Reader) -> dict[str, Any]:
     """Headings of all issues, newest first."""
     with doors.ledger.read() as tx:
@@ -120,7 +122,12 @@ def issues(doors: Doors, caller: Reader) -> dict[str, Any]:
     return {"items": items}
 
 
-@router.post("/forecasts/overrides", status_code=201, summary="Put an own figure beside the forecast")
+@router.post(
+    "/forecasts/overrides",
+    status_code=201,
+    summary="Put an own figure beside the forecast",
+    response_model=records.OverrideOut,
+)
 def override(doors: Doors, caller: Planner, key: IdempotencyKey, body: OverrideRequest) -> JSONResponse:
     """Record a figure with its author and reason; the forecast itself never changes."""
 
@@ -146,7 +153,7 @@ def override(doors: Doors, caller: Planner, key: IdempotencyKey, body: OverrideR
     return once(doors, caller, key, digest("override", body), work).response()
 
 
-@router.get("/forecasts/accuracy", summary="Forecast against what came")
+@router.get("/forecasts/accuracy", summary="Forecast against what came", response_model=records.Accuracy)
 def accuracy(doors: Doors, caller: Reader, issue: Cell = None) -> dict[str, Any]:
     """WAPE and coverage of an issue over the days that have passed."""
     today = doors.now().date()
@@ -171,7 +178,7 @@ def _actuals(tx: Transaction, rows: list[ForecastRow]) -> dict[tuple[str, str, d
     return {(one.region, one.family, one.day): one.lines for one in tx.volumes(start, end)}
 
 
-@router.get("/labor-plan", summary="Hands, doors and positions")
+@router.get("/labor-plan", summary="Hands, doors and positions", response_model=records.LaborPlan)
 def labor_plan(
     doors: Doors,
     caller: LaborReader,

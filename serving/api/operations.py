@@ -26,11 +26,13 @@ from serving.api.wire import Instant, Text, Wire
 from serving.auth import Caller
 from serving.case import quality
 from serving.case.approving import calendar_of
+from serving.contract import records
+from serving.contract.body import StrictRoute
 from serving.errors import ProblemError
 from serving.operations import agreement, metrics, yields
 from serving.stamps import iso, new_id
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["operations"], route_class=StrictRoute)
 Reader = Annotated[Caller, permit(Action.METRICS)]
 Keeper = Annotated[Caller, permit(Action.WEBHOOKS)]
 DEFAULT_WINDOW = timedelta(days=30)
@@ -45,7 +47,7 @@ class EndpointRequest(Wire):
     types: Annotated[tuple[EventType, ...], Field(max_length=60)] = ()
 
 
-@router.get("/metrics/operations", summary="The operations metrics")
+@router.get("/metrics/operations", summary="The operations metrics", response_model=records.OperationsMetrics)
 def operations(
     doors: Doors,
     caller: Reader,
@@ -135,14 +137,19 @@ def _pending(tx: Transaction, site: str | None) -> Iterator[datetime]:
         last = page[-1].id
 
 
-@router.get("/webhook-endpoints", summary="Where events go out to")
+@router.get("/webhook-endpoints", summary="Where events go out to", response_model=records.Endpoints)
 def endpoints(doors: Doors, caller: Keeper) -> dict[str, Any]:
     """All endpoints; their secrets are shown only once, when they are made."""
     with doors.ledger.read() as tx:
         return {"items": [wire(one) for one in tx.endpoints()]}
 
 
-@router.post("/webhook-endpoints", status_code=201, summary="Send events to an address")
+@router.post(
+    "/webhook-endpoints",
+    status_code=201,
+    summary="Send events to an address",
+    response_model=records.EndpointMade,
+)
 def add_endpoint(doors: Doors, caller: Keeper, key: IdempotencyKey, body: EndpointRequest) -> JSONResponse:
     """Register an endpoint; the answer holds the secret that signs its messages (Standard Webhooks)."""
     if not doors.settings.webhooks_to_private:

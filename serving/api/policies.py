@@ -18,10 +18,12 @@ from serving.auth import Caller
 from serving.case.budgeting import Desks
 from serving.case.replaying import backtest
 from serving.case.shadow import SHOWN, tally
+from serving.contract import records
+from serving.contract.body import StrictRoute
 from serving.errors import ProblemError
 from serving.stamps import iso
 
-router = APIRouter(prefix="/v1/policies", tags=["policies"])
+router = APIRouter(prefix="/v1/policies", tags=["policies"], route_class=StrictRoute)
 Reader = Annotated[Caller, permit(Action.POLICY_READ)]
 Tester = Annotated[Caller, permit(Action.POLICY_BACKTEST)]
 
@@ -40,7 +42,7 @@ class BacktestRequest(Wire):
     after: Annotated[str, Field(max_length=60, description="`next` of an earlier answer")] | None = None
 
 
-@router.get("", summary="The rules in force, and the sets before them")
+@router.get("", summary="The rules in force, and the sets before them", response_model=records.Policies)
 def policies(doors: Doors, caller: Reader) -> dict[str, Any]:
     """Every rule with its owner, every policy set that was ever recorded, and what a shadow would change."""
     with doors.ledger.read() as tx:
@@ -57,7 +59,7 @@ def policies(doors: Doors, caller: Reader) -> dict[str, Any]:
     }
 
 
-@router.get("/{digest}", summary="One policy set as it was recorded")
+@router.get("/{digest}", summary="One policy set as it was recorded", response_model=records.PolicyFiles)
 def policy(doors: Doors, caller: Reader, digest: str) -> dict[str, Any]:
     """The files of a policy set; a digest never changes its meaning."""
     with doors.ledger.read() as tx:
@@ -67,7 +69,9 @@ def policy(doors: Doors, caller: Reader, digest: str) -> dict[str, Any]:
     return {"digest": found.digest, "at": iso(found.at), "actor": found.actor, "files": found.content}
 
 
-@router.post("/backtest", summary="What a candidate set would have decided")
+@router.post(
+    "/backtest", summary="What a candidate set would have decided", response_model=records.Backtested
+)
 def run_backtest(doors: Doors, caller: Tester, body: BacktestRequest) -> dict[str, Any]:
     """Judge the recorded facts by the candidate; nothing is written."""
     try:

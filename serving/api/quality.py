@@ -15,8 +15,10 @@ from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once
 from serving.api.wire import MoneyWire, Note, Wire
 from serving.auth import Caller
 from serving.case import quality
+from serving.contract import records
+from serving.contract.body import StrictRoute
 
-router = APIRouter(prefix="/v1/quality-reviews", tags=["quality"])
+router = APIRouter(prefix="/v1/quality-reviews", tags=["quality"], route_class=StrictRoute)
 Reviewer = Annotated[Caller, permit(Action.QUALITY)]
 
 
@@ -28,7 +30,7 @@ class ReviewRequest(Wire):
     comment: Note | None = None
 
 
-@router.get("", summary="Cleared returns to decide again, without the answer")
+@router.get("", summary="Cleared returns to decide again, without the answer", response_model=records.Reviews)
 def reviews(
     doors: Doors,
     caller: Reviewer,
@@ -39,7 +41,9 @@ def reviews(
         return quality.listed(tx, caller, after=after)
 
 
-@router.post("/{recommendation_id}", status_code=201, summary="Answer a blind review")
+@router.post(
+    "/{recommendation_id}", status_code=201, summary="Answer a blind review", response_model=records.Reviewed
+)
 def review(
     doors: Doors, caller: Reviewer, key: IdempotencyKey, recommendation_id: str, body: ReviewRequest
 ) -> JSONResponse:

@@ -21,15 +21,17 @@ from policy.policies import PolicySet
 from serving import auth, triage
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
-from serving.api.wire import Flag, MoneyWire, Real, Recommendation, RecommendationRequest, Text, Wire
+from serving.api.wire import Flag, MoneyWire, Real, RecommendationRequest, Text, Wire
 from serving.auth import Caller
 from serving.case import quality
 from serving.case.replaying import replay
+from serving.contract import shapes
+from serving.contract.body import StrictRoute
 from serving.errors import ProblemError, error_problem, field_errors, problem_body
 from serving.runtime import Runtime
 from serving.stamps import iso, new_id
 
-router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
+router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], route_class=StrictRoute)
 Asker = Annotated[Caller, permit(Action.RECOMMEND)]
 Reader = Annotated[Caller, permit(Action.READ_RETURNS)]
 Teller = Annotated[Caller, permit(Action.OUTCOME)]
@@ -63,7 +65,7 @@ class ReplayRequest(Wire):
     policy_digest: Text | None = None
 
 
-@router.post("", status_code=201, summary="Triage one return line", response_model=Recommendation)
+@router.post("", status_code=201, summary="Triage one return line", response_model=shapes.Recommendation)
 def recommend(doors: Doors, caller: Asker, key: IdempotencyKey, body: RecommendationRequest) -> JSONResponse:
     """Recommend disposition and credit within policy; held or capped is still 201, with its status.
 
@@ -100,7 +102,7 @@ def _known(tx: Transaction, body: RecommendationRequest, payload: str) -> Answer
     return Answer(200, present(current)) if current and current.payload_digest == payload else None
 
 
-@router.post("/batch", status_code=207, summary="Triage up to 1,000 lines")
+@router.post("/batch", status_code=207, summary="Triage up to 1,000 lines", response_model=shapes.BatchAnswer)
 def recommend_batch(
     request: Request, doors: Doors, caller: Asker, key: IdempotencyKey, body: BatchRequest
 ) -> JSONResponse:
@@ -121,7 +123,7 @@ def _one_of_many(
     try:
         answer = _recommend(doors, caller, key, RecommendationRequest.model_validate(item))
     except ValidationError as error:
-        found = field_errors(error.errors())
+        found = field_errors(error.errors(), body=item)
         said = problem_body(
             request, 422, "invalid", "Fields of this line are wrong; see errors.", errors=found
         )
@@ -132,7 +134,9 @@ def _one_of_many(
 
 
 @router.get(
-    "/{recommendation_id}", summary="One recommendation as it stands now", response_model=Recommendation
+    "/{recommendation_id}",
+    summary="One recommendation as it stands now",
+    response_model=shapes.Recommendation,
 )
 def read(doors: Doors, caller: Reader, recommendation_id: str) -> JSONResponse:
     """What was recommended, with the status that holds now."""
@@ -143,7 +147,7 @@ def read(doors: Doors, caller: Reader, recommendation_id: str) -> JSONResponse:
     return JSONResponse(present(found))
 
 
-@router.get("", summary="The recommendations of a return line")
+@router.get("", summary="The recommendations of a return line", response_model=shapes.Recommendations)
 def of_line(
     doors: Doors,
     caller: Reader,
@@ -158,7 +162,12 @@ def of_line(
     return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
 
 
-@router.post("/{recommendation_id}/outcome", status_code=201, summary="Tell what became of it")
+@router.post(
+    "/{recommendation_id}/outcome",
+    status_code=201,
+    summary="Tell what became of it",
+    response_model=shapes.OutcomeTold,
+)
 def outcome(
     doors: Doors, caller: Teller, key: IdempotencyKey, recommendation_id: str, body: OutcomeRequest
 ) -> JSONResponse:
@@ -199,7 +208,7 @@ def outcome(
     return once(doors, caller, key, digest(f"outcome {recommendation_id}", body), work).response()
 
 
-@router.post("/{recommendation_id}/replay", summary="Judge it again")
+@router.post("/{recommendation_id}/replay", summary="Judge it again", response_model=shapes.Replayed)
 def judge_again(
     doors: Doors, caller: Reader, recommendation_id: str, body: ReplayRequest | None = None
 ) -> dict[str, Any]:

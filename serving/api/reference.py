@@ -15,9 +15,11 @@ from serving.access import Action
 from serving.api.dependencies import Doors, permit
 from serving.api.wire import Instant, Text
 from serving.auth import Caller
+from serving.contract import records
+from serving.contract.body import StrictRoute
 from serving.stamps import iso
 
-router = APIRouter(prefix="/v1/reference", tags=["reference"])
+router = APIRouter(prefix="/v1/reference", tags=["reference"], route_class=StrictRoute)
 Writer = Annotated[Caller, permit(Action.REFERENCE_WRITE)]
 Reader = Annotated[Caller, permit(Action.REFERENCE_READ)]
 Body = Annotated[dict[Text, Any], Field(max_length=200, description="What ERP or WMS says now; see docs.")]
@@ -33,7 +35,9 @@ class Kind(StrEnum):
     PRODUCTS = "products"
 
 
-@router.put("/{kind}/{reference_id}", summary="Say what holds from now on")
+@router.put(
+    "/{kind}/{reference_id}", summary="Say what holds from now on", response_model=records.ReferenceVersion
+)
 def put(doors: Doors, caller: Writer, kind: Kind, reference_id: Text, body: Body) -> JSONResponse:
     """Append a version; the same body again appends none."""
     with doors.ledger.write() as tx:
@@ -42,7 +46,9 @@ def put(doors: Doors, caller: Writer, kind: Kind, reference_id: Text, body: Body
     return JSONResponse(wire(stored), 201 if before is None else 200)
 
 
-@router.get("/{kind}/{reference_id}", summary="What holds now, or held then")
+@router.get(
+    "/{kind}/{reference_id}", summary="What holds now, or held then", response_model=records.ReferenceVersion
+)
 def get(
     doors: Doors,
     caller: Reader,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,9 +19,7 @@ from pydantic import (
 from features.returns import (
     BadInputError,
     Compliance,
-    CreditAction,
     Customer,
-    Disposition,
     Grade,
     HandlingClass,
     Inspection,
@@ -259,133 +257,3 @@ class RecommendationRequest(Wire):
             return None
         values: dict[str, Any] = self.sale.model_dump() | {"price_paid": self._money(self.sale.price_paid)}
         return Sale(**values)
-
-
-class MoneyOut(BaseModel):
-    """Decimal text with a currency."""
-
-    amount: str
-    currency: str
-
-
-class Alternative(BaseModel):
-    """What one disposition would recover, and whether policy permits it."""
-
-    disposition: Disposition
-    expected_recovery: str
-    p10: str
-    p90: str
-    permitted: bool
-    forbidden_by: list[str]
-
-
-class DispositionOut(BaseModel):
-    """The likely and the recommended disposition."""
-
-    likely: Disposition | None
-    recommended: Disposition
-    probabilities: dict[str, float]
-    prediction_set: list[Disposition]
-    alternatives: list[Alternative]
-
-
-class FraudReason(BaseModel):
-    """One reason for the score."""
-
-    code: str
-    text: str
-    contribution: float
-
-
-class FraudOut(BaseModel):
-    """The fraud score."""
-
-    score: float | None
-    band: Literal["low", "medium", "high"] | None
-    reasons: list[FraudReason]
-
-
-class InspectionOut(BaseModel):
-    """How long inspection will take, and when its turn is."""
-
-    minutes_p50: float | None
-    minutes_p90: float | None
-    queue: str
-    priority: float
-
-
-class RoutingOut(BaseModel):
-    """Which site."""
-
-    site: str
-    reason: str
-
-
-class SupplierClaimOut(BaseModel):
-    """What the supplier owes."""
-
-    recoverable: MoneyOut
-    deadline: str | None
-    approval_id: str | None
-
-
-class CreditOut(BaseModel):
-    """The credit before and after the cap."""
-
-    requested: MoneyOut
-    ceiling: MoneyOut
-    recommended: MoneyOut
-    action: CreditAction
-
-
-class FiredRule(BaseModel):
-    """A rule that fired."""
-
-    id: str
-    version: int
-    owner: str
-    effect: str
-    sentence: str
-
-
-class ApprovalNeeded(BaseModel):
-    """An approval that is asked for."""
-
-    id: str
-    rule: str
-    roles: list[str]
-    needed: int
-    expires_at: str
-
-
-class Recommendation(BaseModel):
-    """What Recoup recommends, why, and who must approve it."""
-
-    id: str
-    return_line_id: str
-    stage: Stage
-    status: Literal[
-        "cleared",
-        "pending_approval",
-        "held",
-        "denied",
-        "approved",
-        "rejected",
-        "expired",
-        "recalled",
-        "superseded",
-    ]
-    degraded: bool
-    created_at: str
-    supersedes: str | None
-    disposition: DispositionOut
-    fraud: FraudOut
-    inspection: InspectionOut
-    routing: RoutingOut
-    supplier_claim: SupplierClaimOut | None
-    credit: CreditOut
-    guardrails: list[FiredRule]
-    approvals: list[ApprovalNeeded]
-    models: dict[str, dict[str, str]]
-    policy: dict[str, str]
-    features: dict[str, str]
