@@ -26,6 +26,7 @@ HOME = Path(os.environ.get("RECOUP_HOME", ".recoup"))
 PORT = int(os.environ.get("PORT", "3000"))
 URL = f"http://127.0.0.1:{PORT}"
 RETURNS = os.environ.get("DEMO_RETURNS", "20000")
+FORMS = "40"  # drawn and read for the ranker of document fields; half a minute
 READY_WITHIN = 120.0  # seconds; a cold start of the service takes about ten
 BIN = Path(sys.executable).parent
 APPROVAL_ABOVE, SUPERVISOR_LIMIT = 500, 700  # dollars; the second well under a supervisor's limit
@@ -68,8 +69,10 @@ def learn(world: Path) -> None:
     run("recoup-lab", "simulate", "--returns", RETURNS, "--seed", "7", "--out", str(world))
     say("2  Models trained on it, recorded in MLflow")
     show_models(run("recoup-lab", "train", "all", "--data", str(world)))
+    show_models(run("recoup-lab", "train", "fields", "--forms", FORMS))
     say("3  Promoted: champions in MLflow, imported into BentoML's model store")
     show_models(run("recoup-lab", "promote", "all"))
+    show_models(run("recoup-lab", "promote", "fields"))
     say("4  A forecast, issued: dated, stored, never changed")
     forecast = str(HOME / "demo" / "forecast.csv")
     run("recoup-lab", "forecast", "--data", str(world), "--horizon", "28", "--out", forecast)
