@@ -131,6 +131,12 @@ class Evidence(Waits):
         query = _events().where(events.c.subject == subject)
         return tuple(map(_event, self._all(query.order_by(events.c.time, events.c.seq))))
 
+    def senders(self, subject: str) -> tuple[tuple[EventType, str], ...]:
+        """Return by whom which types of event were told of a return line."""
+        query = select(events.c.type, events.c.actor).where(events.c.subject == subject)
+        rows = self._all(query.distinct().order_by(events.c.actor, events.c.type))
+        return tuple((EventType(row["type"]), row["actor"]) for row in rows)
+
     def events_between(
         self, start: datetime, end: datetime, *, types: Collection[str] = (), site: str | None = None
     ) -> tuple[Event, ...]:

@@ -9,12 +9,14 @@ from fastapi.responses import JSONResponse
 
 from features.returns import Disposition
 from ledger.store import Transaction
+from policy.approvals import OwnCaseError, same_person
 from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
 from serving.api.wire import MoneyWire, Note, Wire
 from serving.auth import Caller
 from serving.case import quality
+from serving.case.approving import involved_in
 from serving.contract import records
 from serving.contract.body import StrictRoute
 
@@ -52,6 +54,8 @@ def review(
     def work(tx: Transaction) -> Answer:
         recommendation = tx.recommendation(recommendation_id)
         auth.check_site(caller, recommendation.site)
+        if any(same_person(name, caller.actor) for name in involved_in(tx, recommendation)):
+            raise OwnCaseError("Nobody reviews a case that they had a part in.")
         decided = (body.disposition, body.credit.parse())
         said = quality.answer(
             tx, recommendation, caller, decided=decided, comment=body.comment, at=doors.now()

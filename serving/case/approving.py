@@ -38,13 +38,15 @@ _ENDS: Final = {
 def involved_in(tx: Transaction, recommendation: Recommendation) -> dict[str, Part]:
     """Everyone who has had to do with the case, at any of its stages: nobody of them may approve it."""
     line, parts = recommendation.return_line_id, dict[str, Part]()
+    for kind, sender in tx.senders(line):
+        parts[sender] = _PARTS_BY_EVENT.get(kind, Part.CHANGED_FACTS)
     for event in tx.events(line):
         if event.type in _PARTS_BY_EVENT:
             named = (event.data.get(name) for name in ("actor", "inspector"))
             parts |= {actor: _PARTS_BY_EVENT[event.type] for actor in named if isinstance(actor, str)}
-    parts |= dict.fromkeys(_correctors(tx, recommendation), Part.CHANGED_FACTS)
+    parts |= dict.fromkeys(_readers(tx, recommendation), Part.CHANGED_FACTS)
     parts |= dict.fromkeys(recommendation.related, Part.CHANGED_FACTS)
-    for one in tx.recommendations(return_line_id=line):
+    for one in (*tx.recommendations(return_line_id=line), recommendation):
         inspector = (one.request.get("inspection") or {}).get("inspector")
         parts |= {inspector: Part.INSPECTED} if inspector else {}
     parts[recommendation.actor] = Part.HOLDS_REQUESTING_KEY
@@ -52,12 +54,12 @@ def involved_in(tx: Transaction, recommendation: Recommendation) -> dict[str, Pa
     return parts
 
 
-def _correctors(tx: Transaction, recommendation: Recommendation) -> Iterator[str]:
-    """Whoever corrected what was read from the case's documents."""
-    attached = set(recommendation.request.get("document_ids", ()))
-    about = {document.id for document in tx.documents_about(recommendation.return_line_id)}
-    for document in sorted(attached | about):
-        yield from (correction.actor for correction in tx.corrections(document))
+def _readers(tx: Transaction, recommendation: Recommendation) -> Iterator[str]:
+    """Whoever handed in one of the case's documents, or corrected what was read from it."""
+    attached = tx.documents_of(recommendation.request.get("document_ids", ()))
+    for document in (*attached, *tx.documents_about(recommendation.return_line_id)):
+        yield document.actor
+        yield from (correction.actor for correction in tx.corrections(document.id))
 
 
 def requirement_of(approval: Approval, authority: Authority) -> Requirement:

@@ -96,16 +96,14 @@ def answer(
 
     Raises
     ------
-    NotInLedgerError, ConflictError, ProblemError
-        404 where it was not drawn, 409 where it was answered, 403 for someone who is part of the case.
+    NotInLedgerError, ConflictError
+        404 where it was not drawn, 409 where it was answered.
     """
     review = tx.draw(recommendation.id)
     if review is None:
         raise NotInLedgerError("this recommendation was not drawn for review.")
     if not review.is_open:
         raise ConflictError("this review has been answered.")
-    if caller.actor in involved(recommendation):
-        raise ProblemError(403, "own_case", "Nobody reviews a case that they had a part in.")
     disposition, credit = decided
     agrees = _agrees(recommendation.body, disposition, credit)
     body = {
@@ -125,13 +123,6 @@ def _agrees(body: Mapping[str, Any], disposition: Disposition, credit: Money) ->
     recommended = body["credit"]["recommended"]
     same_credit = (recommended["amount"], recommended["currency"]) == (credit.text, credit.currency)
     return same_credit and body["disposition"]["recommended"] == disposition.value
-
-
-def involved(recommendation: Recommendation) -> frozenset[str]:
-    """Everyone who had a part in the case: requester, caller, inspector, and who shaped the facts before."""
-    inspection = recommendation.request.get("inspection") or {}
-    people = {recommendation.requested_by, recommendation.actor, *recommendation.related}
-    return frozenset(people | {inspection.get("inspector", "")} - {""})
 
 
 def check_blind(tx: Transaction, caller: Caller, recommendations: Iterable[Recommendation]) -> None:

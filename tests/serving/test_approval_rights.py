@@ -171,10 +171,10 @@ def test_bulk_votes_stand_in_the_audit_trail_one_by_one(service):
 
 
 @pytest.mark.parametrize("bound", ["by its line", "by the request"])
-def test_whoever_corrected_a_document_of_the_case_changed_its_facts(service, bound):
+def test_whoever_handed_in_or_corrected_a_document_of_the_case_changed_its_facts(service, bound):
     of_line = "RMA-D/1" if bound == "by its line" else None
     at = service.clock()
-    document = Document("doc_1", "sha256:x", "OTHER", "x.pdf", {}, "service:x", at, return_line_id=of_line)
+    document = Document("doc_1", "sha256:x", "OTHER", "x.pdf", {}, "emp:2", at, return_line_id=of_line)
     with service.ledger.write() as tx:
         tx.add_document(document)
         tx.add_correction(Correction("cor_1", "doc_1", {"total": "600.00"}, "emp:3", at))
@@ -182,10 +182,9 @@ def test_whoever_corrected_a_document_of_the_case_changed_its_facts(service, bou
     line = a_line(return_line_id="RMA-D/1", document_ids=[] if of_line else ["doc_1"], **money)
     approval = service.recommend(line).json()["approvals"][0]["id"]
     who = {"role": "supervisor", "etag": etag_of(service, approval)}
-    assert [act(service, "approve", approval, subject=name, **who) for name in ("emp:3", "emp:9")] == [
-        403,
-        201,
-    ]
+    people = ("emp:2", "emp:3", "emp:9")
+    statuses = [act(service, "approve", approval, subject=name, **who) for name in people]
+    assert statuses == [403, 403, 201]
 
 
 def test_whoever_inspected_at_an_earlier_stage_has_still_inspected(service):
@@ -220,3 +219,20 @@ def test_an_event_that_names_two_people_bars_both(service):
     assert service.call("POST", "/v1/events", json=event).status_code == 202
     for subject in ("emp:31", "emp:32"):
         assert act(service, "approve", approval, role="supervisor", subject=subject) == 403
+
+
+@pytest.mark.parametrize("kind", ["returns.inspection.completed.v1", "returns.fraud.cleared.v1"])
+def test_whoever_told_of_an_event_under_their_own_key_is_barred_though_it_names_nobody(service, kind):
+    approval = a_case(service, "600.00")
+    line = service.call("GET", f"/v1/approvals/{approval}", role="auditor").json()["return_line_id"]
+    event = {
+        "specversion": "1.0",
+        "id": f"unnamed {kind}",
+        "source": "wms",
+        "type": kind,
+        "subject": line,
+        "time": "2026-11-20T11:30:00Z",
+    }
+    assert service.call("POST", "/v1/events", json=event, subject="emp:33").status_code == 202
+    assert act(service, "approve", approval, role="supervisor", subject="emp:33") == 403
+    assert act(service, "approve", approval, role="supervisor", subject="emp:9") == 201

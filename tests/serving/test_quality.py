@@ -147,8 +147,24 @@ def test_what_was_not_drawn_is_not_there_to_review(service):
     assert _answer(service, body["id"]).status_code == 404
 
 
-def test_nobody_reviews_their_own_case(service):
-    body = _drawing(service, ALWAYS).recommend(a_line(requested_by="emp:qa")).json()
+@pytest.mark.parametrize("requester", ["emp:qa", "emp:QA"])
+def test_nobody_reviews_their_own_case_however_they_are_spelt(service, requester):
+    body = _drawing(service, ALWAYS).recommend(a_line(requested_by=requester)).json()
+    assert _answer(service, body["id"]).json()["code"] == "own_case"
+
+
+def test_whoever_received_a_return_does_not_review_it(service):
+    body = _drawing(service, ALWAYS).recommend(a_line()).json()
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "wms",
+        "type": "returns.receipt.confirmed.v1",
+        "subject": body["return_line_id"],
+        "time": "2026-11-20T11:00:00Z",
+        "data": {"actor": "emp:qa"},
+    }
+    assert service.call("POST", "/v1/events", json=event).status_code == 202
     assert _answer(service, body["id"]).json()["code"] == "own_case"
 
 
