@@ -18,10 +18,11 @@ from benchmarks.report import Figure, Mode
 from models import staffing, volume
 from models.volume import QUANTILES, Panel
 from models.volume.panel import Lags
-from training.forecasting.backtest import origins_of, outlooks
+from training.forecasting.backtest import origins_of
+from training.forecasting.baselines import baselines
 from training.forecasting.daysoff import with_days_off
 from training.forecasting.history import forecast_of
-from training.forecasting.measures import OWN, Backtest, Outlook, naive_error, off_coverage, summed
+from training.forecasting.measures import OWN, Backtest, Nodes, Outlook, naive_error, off_coverage, summed
 from training.simulator.demand import CELLS, Process, process
 from training.simulator.draws.lines import World
 from training.simulator.world import draw_world
@@ -98,14 +99,18 @@ def _counted(series: Paths, period: Paths, length: int) -> Floats:
 
 
 def _look(panel: Panel, laws: Process, origin: int) -> Seen:
-    known = panel.until(origin)
-    said = outlooks(known, horizon=HORIZON, seed=0)
+    known, nodes = panel.until(origin), list(volume.nodes(panel.keys))
     drawn = laws.paths(origin, horizon=HORIZON, paths=PATHS, rng=np.random.default_rng(origin))
     true = drawn[:, [CELLS.index(key) for key in panel.keys]]
-    nodes = np.stack([true[:, members].sum(1) for _, members in volume.nodes(panel.keys)], axis=1)
-    quantiles = np.quantile(nodes, QUANTILES, axis=0, method="inverted_cdf").astype(np.float64)
     ours = forecast_of(known, horizon=HORIZON, seed=0).paths
-    return Seen({**said, TRUTH: Outlook(nodes.mean(0), quantiles)}, ours, true)
+    theirs = baselines(summed(known.y, nodes), nodes, known, horizon=HORIZON)
+    return Seen({OWN: _outlook(ours, nodes), **theirs, TRUTH: _outlook(true, nodes)}, ours, true)
+
+
+def _outlook(paths: Paths, nodes: Nodes) -> Outlook:
+    sums = np.stack([paths[:, members].sum(1) for _, members in nodes], axis=1)
+    quantiles = np.quantile(sums, QUANTILES, axis=0, method="inverted_cdf").astype(np.float64)
+    return Outlook(sums.mean(0), quantiles)
 
 
 def _accuracy(found: Backtest) -> dict[str, Figure]:

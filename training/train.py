@@ -23,7 +23,8 @@ from training.datasets import Dataset, Origin, Rows
 from training.evaluate import compared, curves_of, evaluate, losses
 from training.evidence.card import Curves, code_version, pictures, write_card
 from training.evidence.figures import Figures
-from training.forecasting.history import forecast_of, panel_in
+from training.forecasting.history import panel_in
+from training.forecasting.trial import trial
 from training.tracking import Registered, Registry, Run
 
 TASKS: Final = tuple(LABELS)
@@ -122,7 +123,7 @@ def train_volume(volumes: Volumes, *, registry: Registry, seed: int, now: dateti
     candidate = Candidate(
         task="volume",
         model=volume.fit(panel, horizon=reach, rng=np.random.default_rng(seed)),
-        figures=_volume_figures(panel, reach=reach, seed=seed),
+        figures=trial(panel, horizon=reach, seed=seed),
         origin=volumes.origin,
         params={"freq": panel.freq, "horizon": reach},
         rows=(panel.length, reach),
@@ -217,20 +218,3 @@ def _halves(train: Rows) -> tuple[Rows, Rows]:
         return Rows(take(train.table, index), train.y[index], train.blocks[index], exact)
 
     return part(order[:cut]), part(order[cut:])
-
-
-def _volume_figures(panel: volume.Panel, *, reach: int, seed: int) -> Figures:
-    """Hold the last periods out: absolute error as a share of the volume, beside last season's values."""
-    past = panel.until(panel.length - reach)
-    forecast = forecast_of(past, horizon=reach, seed=seed)
-    actual, said = panel.y[:, -reach:], forecast.paths.mean(axis=0)
-    season = volume.FREQUENCIES[panel.freq].season
-    naive = past.y[:, -season:][:, np.arange(reach) % min(season, past.length)]
-    low, high = np.quantile(forecast.paths, [0.1, 0.9], axis=0)
-    total = max(float(actual.sum()), 1.0)
-    return {
-        "wape": float(np.abs(actual - said).sum() / total),
-        "baseline_wape": float(np.abs(actual - naive).sum() / total),
-        "wape_total": float(np.abs((actual - said).sum(axis=0)).sum() / total),
-        "coverage_80": float(((actual >= low) & (actual <= high)).mean()),
-    }

@@ -186,6 +186,39 @@ def test_a_region_that_has_only_sold_is_forecast_from_its_sales():
     assert np.isfinite(a_forecast(panel, horizon=7).paths).all()
 
 
+def test_a_site_that_has_closed_is_not_forecast_to_reopen():
+    """Sixty days without a return: next to nothing is expected of it, and the others are as they were."""
+    history = a_history(200)
+    closed = history.ds >= history.ds.max() - pd.Timedelta(days=60)
+    history.loc[closed & (history.region == "SOUTH"), "y"] = 0
+    found = a_forecast(volume.panel(history, levels=LEVELS, freq="D"), horizon=7)
+    north, south = (
+        found.paths[:, [k for k, key in enumerate(found.keys) if key[0] == region]].mean()
+        for region in ("NORTH", "SOUTH")
+    )
+    assert south < 0.2 * north
+
+
+def test_a_leap_day_is_a_day_like_any_other():
+    """29 February has its own column, the days after it theirs, and a forecast across it skips none."""
+    days = pd.date_range("2028-01-01", "2028-03-10")
+    lines = pd.DataFrame({"at": days, "region": "NORTH"})
+    tidy = volume.tally(lines, levels=["region"], time="at", quantity=None, freq="D")
+    whole = volume.panel(tidy, levels=["region"], freq="D")
+    assert (whole.length, whole.y.min()) == (len(days), 1.0)
+    found = a_forecast(whole.until(55), horizon=10)
+    assert list(found.ds) == list(pd.date_range("2028-02-25", periods=10))
+    assert pd.Timestamp("2028-02-29") in found.ds
+
+
+def test_times_of_several_zones_are_counted_on_one_clock():
+    """Half past midnight in Berlin is still the day before in UTC; a time without a zone is UTC."""
+    at = ["2026-03-03T00:30:00+01:00", "2026-03-02T23:00:00Z", "2026-03-02T12:00:00"]
+    lines = pd.DataFrame({"at": pd.Series(at, dtype=object).map(pd.Timestamp), "region": "NORTH"})
+    tidy = volume.tally(lines, levels=["region"], time="at", quantity=None, freq="D")
+    assert dict(zip(tidy.ds.astype(str), tidy.y, strict=True)) == {"2026-03-02": 3.0}
+
+
 def test_a_gap_is_a_time_without_returns():
     """Missing rows are periods in which nothing came back."""
     history = a_history(30)

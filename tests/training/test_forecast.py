@@ -19,6 +19,7 @@ from training.forecast import forecast
 from training.forecasting.backtest import backtest, origins_of, rolled
 from training.forecasting.daysoff import country_of, with_days_off
 from training.forecasting.history import forecast_of, panel_of
+from training.forecasting.trial import trial
 from training.options import writable, write_table
 
 APP = typer.Typer()
@@ -291,3 +292,16 @@ def test_fewer_returns_are_expected_on_a_holiday_that_closes_the_desk():
     mean = forecast_of(closed, horizon=14, seed=0).paths.mean((0, 1))
     assert mean[8] < 0.4 * mean[7]  # Christmas Day beside its eve
     assert mean[7] == pytest.approx(40.0, rel=0.15)
+
+
+def test_a_trial_shows_error_coverage_and_coherence_for_the_gates(folder: Path):
+    """Beside the bare last season, over as many horizons as fit; too short a history shows nothing won."""
+    panel = panel_of(folder, None, freq="D", levels=None)
+    found = trial(panel, horizon=7, seed=0)
+    assert found["wape"] < found["baseline_wape"]
+    assert found["wape_lo"] <= found["wape"] <= found["wape_hi"]
+    assert (found["coherence_error"], found["origins"]) == (0.0, 6.0)
+    assert 0 <= found["off_coverage"] <= 1
+    short = trial(panel.until(5), horizon=7, seed=0)
+    assert short["wape"] >= short["baseline_wape"]
+    assert "off_coverage" not in short

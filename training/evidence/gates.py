@@ -40,6 +40,8 @@ class Limits:
         How much worse a challenger may be, over all and in one segment, as a share of the champion's loss.
     ece : float
         Calibration error; a thousand test rows are off by two or three points through chance alone.
+    volume_coverage : float
+        How far a quantile of volumes may be off in a backtest of a few origins.
     coverage : float
         Of the sets and ranges that promise 0.90; drift since the calibration takes some of it.
     segment_rows : int
@@ -55,6 +57,7 @@ class Limits:
     segment_rows: int = 200
     ece: float = 0.05
     coverage: float = 0.85
+    volume_coverage: float = 0.10
     cell_deviation: float = 0.10
     milliseconds: float = 50.0
 
@@ -89,7 +92,7 @@ def gates_of(
         Gate("digest", model.digest == facts["digest"], "the files are those that were trained"),
     ]
     if challenger.task not in LABELS:
-        return [*gates, _worth(facts["metrics"])]
+        return [*gates, _worth(facts["metrics"]), *_volumes(facts["metrics"], limits)]
     dataset = again(facts)
     gates += [
         _reload(challenger, model, dataset, registry),
@@ -134,6 +137,21 @@ def _calibration(metrics: dict[str, float], limits: Limits) -> list[Gate]:
         finding = f"{worst:.3f} from 0.90 in the worst class or site (at most {limits.cell_deviation})"
         gates.append(Gate("coverage by class and site", worst <= limits.cell_deviation, finding))
     return gates
+
+
+def _volumes(metrics: dict[str, float], limits: Limits) -> list[Gate]:
+    """Ask of a volume forecast's backtest whether quantiles hold and parts add up."""
+    if "off_coverage" not in metrics:
+        return [Gate("backtest", passes=False, finding="the history is too short for a backtest")]
+    off, gap = metrics["off_coverage"], metrics["coherence_error"]
+    return [
+        Gate(
+            "coverage",
+            off <= limits.volume_coverage,
+            f"quantiles off by {off:.3f} at worst (at most {limits.volume_coverage})",
+        ),
+        Gate("coherence", gap == 0, f"parts and totals differ by {gap:g}"),
+    ]
 
 
 def _leakage(model: Any) -> Gate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -21,6 +21,8 @@ from training.forecasting.pictures import pictures
 from training.options import AsJson, Data, Freq, Horizon, Levels, MappingFile, Seed, names_of
 from training.settings import Settings
 from training.tracking import Registry
+
+Rivals = Callable[..., dict[str, Outlook]]
 
 STEP: Final = {"D": 7, "W": 1, "M": 1, "Q": 1}  # periods between origins
 LEAST_HISTORY: Final = 2  # periods before the first origin
@@ -66,14 +68,16 @@ def origins_of(panel: volume.Panel, *, horizon: int, count: int, step: int) -> l
     return list(range(last, LEAST_HISTORY - 1, -step))[:count][::-1]
 
 
-def rolled(panel: volume.Panel, origins: Iterable[int], *, horizon: int, seed: int) -> Backtest:
+def rolled(
+    panel: volume.Panel, origins: Iterable[int], *, horizon: int, seed: int, rivals: Rivals = baselines
+) -> Backtest:
     """Forecast from every origin what is known now, with our model and with every baseline."""
     nodes = list(volume.nodes(panel.keys))
     said: dict[str, list[Outlook]] = {}
     actual, scale, at = [], [], []
     for origin in origins:
         known = panel.until(origin)
-        for model, outlook in outlooks(known, horizon=horizon, seed=seed).items():
+        for model, outlook in outlooks(known, horizon=horizon, seed=seed, rivals=rivals).items():
             said.setdefault(model, []).append(outlook)
         actual.append(summed(panel.y[:, origin : origin + horizon], nodes))
         scale.append(naive_error(summed(known.y, nodes)))
@@ -82,10 +86,12 @@ def rolled(panel: volume.Panel, origins: Iterable[int], *, horizon: int, seed: i
     return Backtest(panel.levels, nodes, np.stack(actual), np.stack(scale), said, max(block, 1), seed)
 
 
-def outlooks(panel: volume.Panel, *, horizon: int, seed: int) -> dict[str, Outlook]:
+def outlooks(
+    panel: volume.Panel, *, horizon: int, seed: int, rivals: Rivals = baselines
+) -> dict[str, Outlook]:
     """Forecast every node from what the panel knows, with our model and with every baseline."""
     nodes = list(volume.nodes(panel.keys))
-    theirs = baselines(summed(panel.y, nodes), nodes, panel, horizon=horizon)
+    theirs = rivals(summed(panel.y, nodes), nodes, panel, horizon=horizon)
     return {OWN: own_outlook(panel, horizon=horizon, seed=seed), **theirs}
 
 
