@@ -10,7 +10,8 @@ from features.documents.intake import Limits, recognise
 from features.documents.layout import Phrase, Sheet, phrases
 from features.documents.mending import suspicions
 from features.documents.pages import sheets
-from features.documents.readings.candidates import labelled, proposals, typed
+from features.documents.readings.candidates import proposals, typed
+from features.documents.readings.labelling import labelled
 from features.documents.readings.labels import Label, classify
 from features.documents.readings.marks import options_of, signatures, ticked, without_ticks
 from features.documents.readings.tables import Table, tables

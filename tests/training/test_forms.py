@@ -70,3 +70,13 @@ def test_the_digital_form_says_in_text_what_the_scan_shows():
     with pypdfium2.PdfDocument(form.digital()) as pdf:
         text = pdf[0].get_textpage().get_text_range()
     assert all(truth.text in text for truth in form.truths)
+
+
+def test_what_is_left_blank_has_no_truth():
+    rng = np.random.default_rng(8)
+    drawn = [draw(layouts()["claim_colon"], rng=rng, blank=0.5) for _ in range(20)]
+    counts = {len(form.truths) for form in drawn}
+    assert 0 in counts
+    assert max(counts) <= len(layouts()["claim_colon"].cells) + 1
+    assert len(counts) > 3
+    assert all(truth.text for form in drawn for truth in form.truths)

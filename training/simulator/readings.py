@@ -23,6 +23,7 @@ from models.fields import Cases, cases_of
 from training.simulator.forms import Form, forms, some_wear, spoil
 
 DIGITAL_SHARE: Final = 0.5  # of the forms; they are read in no time and teach where values stand
+BLANK: Final = 0.2  # of the fields left empty: what stands nearby is then no value
 READERS: Final = 2
 LIMITS: Final = Limits()
 Known = tuple[Sequence[Proposal], Sequence[bool], str]
@@ -65,7 +66,7 @@ def known(count: int, *, seed: int, use: str) -> Iterator[Known]:
 
 def _files(count: int, seed: int, use: str) -> Iterator[tuple[Form, bytes]]:
     rng = np.random.default_rng(seed)
-    for form in forms(count, rng=rng, use=use):
+    for form in forms(count, rng=rng, use=use, blank=BLANK):
         digital = rng.random() < DIGITAL_SHARE
         yield form, form.digital() if digital else spoil(form, some_wear(rng), rng=rng).png()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-from features.documents.document import Candidate, Kind, Proposal, Word
+from features.documents.document import Candidate, Proposal, Word
 from features.documents.layout import Phrase, Sheet, around, crossed, outline, rows, under_lines
-from features.documents.readings.labels import Label, find_labels, is_numbered, options
+from features.documents.readings.labels import Label, is_numbered
 from features.documents.values.parsers import Parsed, parse, scan, words
 
 FEATURES: Final = (
@@ -75,22 +74,6 @@ class Surroundings:
     def offers(self, phrase: Phrase) -> bool:
         """Tell whether a phrase may be a value."""
         return id(phrase) not in self.labelling
-
-
-def labelled(groups: Sequence[Phrase], *, kind: Kind) -> dict[int, list[Label]]:
-    """Return the labels in each phrase of a page, by the phrase's ``id``."""
-    found = {id(phrase): find_labels(phrase, kind=kind) for phrase in groups}
-    for before, phrase in pairwise(groups):
-        # Beside a label, "Shortage" is what is claimed, not what is counted.
-        beside = before.row == phrase.row and found[id(before)] and found[id(phrase)]
-        if beside and _is_bare(before, found[id(before)]) and phrase.text.casefold() in options():
-            found[id(phrase)] = []
-    return found
-
-
-def _is_bare(phrase: Phrase, labels: Sequence[Label]) -> bool:
-    """Tell whether a phrase is a label and nothing else, so that its value must stand elsewhere."""
-    return len(labels) == 1 and labels[0].end == len(phrase.words)
 
 
 def proposals(

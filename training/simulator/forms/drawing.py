@@ -108,6 +108,8 @@ class Pen:
     def value(self, name: str, at: Point, values: Values, *, width: float, line: int | None = None) -> None:
         """Write a field's value and note its truth."""
         written = values[name]
+        if not written.text:
+            return
         mark = self.write("value", at, written.text, points=VALUE_POINTS, width=width)
         left, top, right, bottom = mark.box
         corners = ((left, top), (right, top), (right, bottom), (left, bottom))
@@ -124,12 +126,15 @@ class Pen:
         self.line((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
 
 
-def draw(layout: Layout, *, rng: np.random.Generator) -> Form:
-    """Return a clean, filled form; `rng` chooses what is written, and in which type."""
-    pen = Pen(layout, filled(layout, rng=rng), fonts(rng), rng)
+def draw(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> Form:
+    """Return a clean, filled form; `rng` chooses what is written, and in which type.
+
+    `blank` is the share of fields left empty, and of forms that nobody filled in.
+    """
+    pen = Pen(layout, filled(layout, rng=rng, blank=blank), fonts(rng), rng)
     pen.write("title", (MARGIN, pen.top), layout.title, points=TITLE_POINTS, width=PAGE[0] - 2 * MARGIN - 1.9)
     pen.top += 0.6
-    if layout.barcode:
+    if layout.barcode and pen.filling.single[layout.barcode].text:
         _barcode(pen, pen.filling.single[layout.barcode].text)
     for row in layout.rows:
         _row(pen, row)
@@ -236,7 +241,7 @@ def _ticks(pen: Pen, ticks: Ticks) -> None:
     top = pen.top + 0.12
     label = pen.write("label", (MARGIN + PAD, top), ticks.label + ":", points=LABEL_POINTS, grey=30)
     left = label.box[2] + 0.3
-    chosen = pen.filling.ticked[ticks.field]
+    chosen = pen.filling.ticked.get(ticks.field)
     for option in ticks.options:
         pen.frame(left, top, BOX, BOX)
         if option == chosen:

@@ -21,6 +21,7 @@ class Written:
 
 
 Values = Mapping[str, Written]
+EMPTY: Final = Written("", "")
 
 CHOICES: Final = {
     "customer": (
@@ -148,8 +149,14 @@ def tracking_number(rng: np.random.Generator) -> str:
     return f"1Z{body}{-weighed % 10}"
 
 
-def filled(layout: Layout, *, rng: np.random.Generator) -> Filling:
-    """Return what is written on one form of a layout; amounts and counts agree."""
+def filled(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> Filling:
+    """Return what is written on one form of a layout; amounts and counts agree.
+
+    `blank` is the share of single fields that are left empty, and of forms that nobody filled in at all.
+    """
+    if blank and rng.random() < blank / 2:
+        nothing = {cell.field: EMPTY for cell in layout.cells}
+        return Filling(nothing, (), {})
     hand = Hand(layout.language, str(rng.choice(FORMATS[layout.language])), rng)
     rows = int(rng.integers(1, MOST_ITEMS + 1)) if layout.table else 0
     cents = [int(rng.integers(500, 90_000)) for _ in range(max(rows, 1))]
@@ -169,6 +176,8 @@ def filled(layout: Layout, *, rng: np.random.Generator) -> Filling:
         **hand.days(),
     }
     single = {cell.field: agreed.get(cell.field) or hand.write(cell.field) for cell in layout.cells}
+    if blank:
+        single = {name: EMPTY if rng.random() < blank else written for name, written in single.items()}
     ticked = {ticks.field: str(rng.choice(ticks.options)) for ticks in layout.ticks}
     return Filling(single, items, ticked)
 

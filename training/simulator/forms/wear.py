@@ -108,7 +108,7 @@ def some_wear(rng: np.random.Generator) -> Wear:
     )
 
 
-def forms(count: int, *, rng: np.random.Generator, use: str = "train") -> Iterator[Form]:
+def forms(count: int, *, rng: np.random.Generator, use: str = "train", blank: float = 0.0) -> Iterator[Form]:
     """Yield `count` clean forms of the layouts for one use, which take turns."""
     for layout in itertools.islice(itertools.cycle(layouts(use).values()), count):
-        yield draw(layout, rng=rng)
+        yield draw(layout, rng=rng, blank=blank)
