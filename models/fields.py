@@ -21,6 +21,7 @@ from sklearn.isotonic import IsotonicRegression
 from features.documents.document import Proposal
 from features.documents.fields import NOTHING_ACCEPTED, by_rules
 from features.documents.readings.candidates import FEATURES
+from features.documents.readings.labels import OWN_LABEL
 from features.returns import BadInputError
 
 BOOSTER_FILE: Final = "booster.txt"
@@ -32,6 +33,7 @@ CONTEXT: Final = ("rule_score", "belief", "confidence", "ahead", "rivals", "echo
 COLUMNS: Final = (*FEATURES, *CONTEXT, *METHODS, *TYPES)
 # Letters and digits that scanners take for each other.
 MISTAKABLE: Final = frozenset("0OQD1IL5S8B2Z6G")
+MATCH: Final = FEATURES.index("match")
 FOLDS: Final = 4
 TREES: Final = 150
 PRECISION: Final = 0.995  # of what is accepted without a person, on layouts left out; the promise is 0.99
@@ -84,6 +86,11 @@ def cases_of(documents: Iterable[tuple[Sequence[Proposal], Sequence[bool], str]]
     return Cases(np.concatenate(blocks), np.array(right), codes.astype(np.int64), np.array(groups))
 
 
+def _unlearned(proposal: Proposal) -> bool:
+    """Tell readings that no form taught about: told by place, or under a label of the paper's own."""
+    return proposal.method == "layout" or proposal.features[MATCH] == OWN_LABEL
+
+
 def together(first: Cases, second: Cases) -> Cases:
     """Return the readings of both."""
     return Cases(
@@ -98,7 +105,8 @@ def together(first: Cases, second: Cases) -> Cases:
 class FieldRanker:
     """Gives each reading its probability of being right; call it with the proposals of one document.
 
-    Readings told by place alone keep what the rules think of them, and are never accepted unseen.
+    Readings told by place alone keep what the rules think of them; they, and readings under labels that the
+    catalogue does not know, are never accepted unseen.
     """
 
     booster: lgb.Booster
@@ -111,9 +119,10 @@ class FieldRanker:
         if not proposals:
             return []
         learned = self.probabilities_of(matrix(proposals))
+        below = self.accept - 0.01
         pairs = zip(learned.tolist(), by_rules(proposals), proposals, strict=True)
         return [
-            min(rule, self.accept - 0.01) if proposal.method == "layout" else score
+            min(rule if proposal.method == "layout" else score, below) if _unlearned(proposal) else score
             for score, rule, proposal in pairs
         ]
 

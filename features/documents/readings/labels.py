@@ -26,6 +26,7 @@ TITLE_WEIGHT: Final = 3.0  # a mere label says no more at the top than below
 TOP_ROWS: Final = 8
 LEGIBLE: Final = 0.5  # confidence below which a colon may be a speck
 MIN_OWN_LENGTH: Final = 3
+OWN_LABEL: Final = 0.8  # match of a label that the catalogue does not know; any that it knows is nearer
 
 _NUMBER_WORDS: Final = {"#", "no", "nos", "num", "number", "numbers", "nr"}
 _COMPOUND = re.compile(r"(?<=[a-z])nummer\b")  # German writes label and number as one word
@@ -219,4 +220,4 @@ def _own_label(phrase: Phrase) -> list[Label]:
     if not printed or len(words) - end > PROSE or min(word.confidence for word in words[:end]) < LEGIBLE:
         return []
     name = "_".join("number" if part == "no" else part for part in normal(text).split())
-    return [Label(phrase, 0, end, name, None, 0.8, colon=True)] if len(name) >= MIN_OWN_LENGTH else []
+    return [Label(phrase, 0, end, name, None, OWN_LABEL, colon=True)] if len(name) >= MIN_OWN_LENGTH else []

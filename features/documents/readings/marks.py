@@ -72,7 +72,8 @@ def _option(tick: Tick, phrases: Sequence[Phrase]) -> Phrase | None:
     beside = [
         phrase
         for phrase in phrases
-        if abs(phrase.box.middle - tick.box.middle) <= height * 0.7
+        if not phrase.text.endswith(":")  # asks something itself
+        and abs(phrase.box.middle - tick.box.middle) <= height * 0.7
         and -height / 3 <= phrase.box.left - tick.box.right <= OPTION_WITHIN * height
     ]
     return min(beside, key=lambda phrase: phrase.box.left, default=None)
