@@ -122,6 +122,7 @@ class Personal(Chained):
         facts = {"before": before.isoformat()}
         old, gone = personal.c.at < before, _quiet_since(before)
         self._pseudonyms.clear()
+        self._connection.execute(delete(answers).where(answers.c.at < before))
         self._unlink(past.c.at < before)
         return self._erase(old, gone, kind="personal.expired", actor=actor, at=at, facts=facts)
 

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from features.returns import RecoupError
+from ledger.chain import ACTOR
 from ledger.reference import Key
 from ledger.store import Ledger
 from serving.access import RIGHTS
@@ -137,7 +138,7 @@ def create_key(
     """Make an API key and print it alone on the last line; it is shown only once."""
     if role not in RIGHTS:
         _refuse(f"'{role[:40]}' is no role; use one of {', '.join(RIGHTS)}.")
-    if subject is not None and ":" not in subject:
+    if subject is not None and not ACTOR.fullmatch(subject):
         _refuse("write the subject as kind:subject, such as emp:4 or service:orchestrator.")
     ledger = open_ledger(Settings())
     ledger.migrate()

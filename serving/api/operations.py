@@ -84,13 +84,15 @@ def _site(caller: Caller, site: str | None) -> str | None:
 def _records(tx: Transaction, since: datetime, until: datetime, site: str | None) -> metrics.Records:
     long_ago = min(since, until - LONGEST_OPEN)
     recommended, asked = tx.lines_recommended(since, until, site=site)
+    told = tx.told(long_ago, until, site=site)
+    overridden = {one.outcome.return_line_id for one in told if one.outcome.disposition != one.recommended}
     return metrics.Records(
         events=tx.events_between(since, until, site=site),
         entered=tx.events_between(long_ago, until, types=metrics.STAGES, site=site),
         waiting=tuple(at for at in _pending(tx, site) if at <= until),
         recommended=recommended,
         asked=asked,
-        touched=tx.lines_touched(long_ago, until),
+        touched=tx.lines_touched(long_ago, until) | overridden,
     )
 
 
@@ -116,7 +118,7 @@ def _yields(  # the window, the site and what was read of them already
     book: Rulebook,
 ) -> dict[str, Any]:
     """What returns brought, what people got through, and how often cleared returns were wrong."""
-    outcomes = [told.outcome for told in tx.told(since, until, site=site)]
+    outcomes = yields.latest(told.outcome for told in tx.told(since, until, site=site))
     about: dict[str, Recommendation] = {}
     for start in range(0, len(outcomes), PAGE):
         about |= tx.recommendations_of([one.recommendation_id for one in outcomes[start : start + PAGE]])

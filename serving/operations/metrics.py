@@ -153,7 +153,13 @@ def _lines(events: Iterable[Event]) -> dict[str, dict[EventType, datetime]]:
 def _duration(lines: Iterable[Line], name: str, now: datetime, calendar: Calendar) -> dict[str, Any]:
     start, end = DURATIONS[name]
     ends = (end, *_ENDS_TOO.get(end, ()))
-    begun = [line for line in lines if start in line]
+    # Who gave up waits for nothing more.
+    left = _GIVEN_UP.difference(ends)
+    begun = [
+        line
+        for line in lines
+        if start in line and (left.isdisjoint(line) or not line.keys().isdisjoint(ends))
+    ]
     ended = [min((line[kind] for kind in ends if kind in line), default=None) for line in begun]
     hours = calendar.hours([line[start] for line in begun], [at or now for at in ended])
     done = np.array([at is not None for at in ended], dtype=bool)

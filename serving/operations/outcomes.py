@@ -21,8 +21,9 @@ PAGE = 1000
 def export(ledger: Ledger, out: Path) -> int:
     """Write one row a line that has an outcome, canonical columns and labels; return how many.
 
-    What was told later of a line completes or corrects what was told before. Labels that nobody could tell
-    yet are missing, and `unmatured` names them: a verdict that is still out is no verdict of innocence.
+    A line whose request was erased has nothing left to learn from and is left out. What was told later of a
+    line completes or corrects what was told before. Labels that nobody could tell yet are missing, and
+    `unmatured` names them: a verdict that is still out is no verdict of innocence.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def _pages(tx: Transaction) -> Iterator[tuple[Outcome, ...]]:
 def _rows(tx: Transaction, page: tuple[Outcome, ...]) -> Iterator[dict[str, object]]:
     about = tx.recommendations_of([outcome.recommendation_id for outcome in page])
     for outcome in page:
-        yield {**_known(about[outcome.recommendation_id]), **_became(outcome)}
+        if about[outcome.recommendation_id].request:
+            yield {**_known(about[outcome.recommendation_id]), **_became(outcome)}
 
 
 def _known(recommendation: Recommendation) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,6 +39,16 @@ class Ended:
     recovered: float
     processing: float
     cost: float | None
+
+
+def latest(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """One outcome a line: what was told later completes or corrects what was told before."""
+    lines: dict[str, Outcome] = {}
+    for one in outcomes:
+        before = lines.get(one.return_line_id, one)
+        minutes = before.minutes if one.minutes is None else one.minutes
+        lines[one.return_line_id] = replace(one, recovered=one.recovered or before.recovered, minutes=minutes)
+    return list(lines.values())
 
 
 def ended(outcome: Outcome, about: Recommendation) -> Ended:

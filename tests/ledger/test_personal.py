@@ -189,6 +189,7 @@ def test_what_is_older_than_its_retention_is_counted_then_erased(ledger: Ledger)
         assert tx.recommendations(return_line_id="RMA-2/1")[0].request != {}
         assert tx.recommendation("rec_9").request == {}
         assert tx.outdated(after(days=5)) == Erasure(0, 0)
+    assert NOTE not in everything(ledger)
 
 
 def test_numbers_are_told_as_runs():

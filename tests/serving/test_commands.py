@@ -38,6 +38,7 @@ def test_a_key_stands_alone_on_the_last_line_and_only_its_hash_is_kept(recoup, t
     [
         (("keys", "create", "--role", "king"), "is no role"),
         (("keys", "create", "--role", "planner", "--subject", "anna"), "kind:subject"),
+        (("keys", "create", "--role", "planner", "--subject", "Emp: 4"), "kind:subject"),
         (("issue-forecast", "nowhere.csv"), "nowhere.csv"),
         (("policy", "check", "nowhere"), "finance.yaml"),
         (("documents", "parse", "nowhere.pdf"), "nowhere.pdf"),

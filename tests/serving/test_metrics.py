@@ -96,6 +96,14 @@ def test_exceptions_are_the_cases_that_entered_a_queue_of_people():
     assert (found["exception_volume"]["count"], found["exception_volume"]["rate"]) == (2, 0.5)
 
 
+def test_a_line_that_was_given_up_is_open_no_longer_and_what_it_had_ended_counts():
+    asked = [an_event(EventType.RMA_REQUESTED, f"RMA-{n}/1") for n in range(3)]
+    granted = an_event(EventType.RMA_AUTHORIZED, "RMA-0/1", FRIDAY + timedelta(hours=1))
+    given_up = [an_event(EventType.RMA_CANCELLED, f"RMA-{n}/1", FRIDAY + timedelta(hours=2)) for n in (0, 1)]
+    found = measured(Records(events=[*asked, granted, *given_up]))["rma_approval_cycle_time"]
+    assert (found["closed"], found["open"]) == (1, 1)
+
+
 def test_nothing_to_measure_is_no_error():
     found = measured(Records())
     assert found["touchless_rate"]["rate"] is None

@@ -51,6 +51,16 @@ def exported(service: Service, folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / "outcomes.parquet")
 
 
+def test_a_line_whose_personal_data_were_erased_is_left_out_and_the_others_are_written(
+    service: Service, tmp_path: Path
+):
+    for number in (1, 2):
+        became(service, asked(service, number))
+    with service.ledger.write() as tx:
+        tx.erase("C-1", actor="emp:dpo", at=service.clock(), reason="asked for by letter")
+    assert exported(service, tmp_path)["return_line_id"].tolist() == ["R-2/1"]
+
+
 def test_labels_that_are_still_out_are_marked_and_later_ones_complete_them(service: Service, tmp_path: Path):
     """Restocked first, weeks later found to be fraud: one row, of which only the grade is out."""
     recommendation = asked(service, 1)

@@ -85,13 +85,29 @@ def test_the_service_tells_what_returns_brought_and_what_people_got_through(serv
     body = service.recommend(a_line(item__regulatory_classes=["UNCLASSIFIED"])).json()
     told = {"disposition": "REFURBISH", "recovered": {"amount": "60.00", "currency": "USD"}, "minutes": 20.0}
     path = f"/v1/recommendations/{body['id']}/outcome"
-    assert service.call("POST", path, json=told).status_code == 201
+    for again in ({}, {"minutes": None, "recovered": None, "fraud_confirmed": False}):
+        assert service.call("POST", path, json=told | again).status_code == 201
     found = service.call("GET", "/v1/metrics/operations", params=WHOLE_DAY, role="auditor").json()["metrics"]
     value = found["inventory_recovery_value"]["USD"]
     assert (value["resale"], value["processing"], value["value"]) == (60.0, 10.0, 50.0)
     assert (value["original_cost"], value["rate"]) == (80.0, 0.625)
     assert found["review_load"]["compliance_officer"]["asked"] == 1
     assert found["inspection_productivity"]["rate"] is None
+
+
+def test_a_line_whose_outcome_overrides_the_recommendation_is_not_touchless(service):
+    for number, disposition in enumerate(("DESTROY", None)):
+        line = a_line(return_line_id=f"A/{number}", sale__order_number=f"SO-{number}")
+        made = service.recommend(line).json()
+        told = {"disposition": disposition or made["disposition"]["recommended"], "reason_code": "SAFETY"}
+        path = f"/v1/recommendations/{made['id']}/outcome"
+        assert service.call("POST", path, json=told).status_code == 201
+        credit = {"specversion": "1.0", "id": str(number), "source": "erp", "subject": f"A/{number}"}
+        credit |= {"type": "returns.credit.issued.v1", "time": "2026-11-20T11:00:00Z"}
+        assert service.call("POST", "/v1/events", json=credit).status_code == 202
+    service.clock.forward(hours=1)
+    found = service.call("GET", "/v1/metrics/operations", params=WHOLE_DAY, role="auditor").json()["metrics"]
+    assert (found["touchless_rate"]["closed"], found["touchless_rate"]["count"]) == (2, 1)
 
 
 def test_nothing_to_measure_is_no_error():
