@@ -22,6 +22,7 @@ from training.forecasting.history import forecast_of, panel_of
 from training.forecasting.trial import trial
 from training.options import writable, write_table
 
+ARRIVALS = Path(__file__).parents[2] / "notebooks" / "mappings" / "arrivals.yaml"
 APP = typer.Typer()
 APP.command()(forecast)
 APP.command()(backtest)
@@ -292,6 +293,25 @@ def test_fewer_returns_are_expected_on_a_holiday_that_closes_the_desk():
     mean = forecast_of(closed, horizon=14, seed=0).paths.mean((0, 1))
     assert mean[8] < 0.4 * mean[7]  # Christmas Day beside its eve
     assert mean[7] == pytest.approx(40.0, rel=0.15)
+
+
+def test_rmas_that_were_announced_are_expected_before_any_of_them_arrives(tmp_path: Path):
+    """A parcel comes three days after its request; three times the usual are on their way."""
+    days = pd.date_range("2026-01-05", periods=120, tz="UTC")
+    counts = np.where(np.arange(120) >= 117, 60, 20)
+    asked = pd.DataFrame({"requested_at": np.repeat(days, counts), "site": "DAL1", "family": "lamps"})
+    received = asked["requested_at"] + pd.Timedelta(days=3)
+    known = received.where(received <= days[-1])  # the rest is in transit
+    table = asked.assign(received_at=known, return_line_id=[f"R{n}" for n in range(len(asked))])
+    table.to_parquet(tmp_path / "returns.parquet")
+    panel = panel_of(tmp_path / "returns.parquet", ARRIVALS, freq="D", levels=None)
+    assert panel.sales is not None
+    assert panel.y[0, -3:].tolist() == [20.0, 20.0, 20.0]
+    announced, blind = (
+        forecast_of(known_of, horizon=3, seed=0).paths.mean()
+        for known_of in (panel, replace(panel, sales=None, lags=None))
+    )
+    assert announced > 1.5 * blind
 
 
 def test_a_trial_shows_error_coverage_and_coherence_for_the_gates(folder: Path):
