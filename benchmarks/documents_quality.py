@@ -40,6 +40,7 @@ SEED: Final = 20
 READERS: Final = 2
 MUTATIONS: Final = {"quick": 200, "normal": 2100, "full": 20_000}
 NORMAL: Final = 2000
+ENDED_WITHIN: Final = 10.0  # seconds that a killed process has to be gone
 SMALL: Final = Limits(seconds=60, max_pixels=4_000_000)
 LIMITS: Final = Limits(seconds=600)  # of a machine that others use as well
 F1: Final = {
@@ -178,7 +179,8 @@ def hostile(ranker: FieldRanker, count: int) -> dict[str, Figure]:
         outcomes = list(tqdm(pool.map(lambda data: _outcome(data, ranker), broken), total=count, leave=False))
     documents = [found for found in outcomes if isinstance(found, Document)]
     false = [f for d in documents for f in d.fields if f.accepted and f.value != NUMBER]
-    left = {child.pid for child in psutil.Process().children(recursive=True)} - before
+    children = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    _, left = psutil.wait_procs(children, timeout=ENDED_WITHIN)
     return {
         "hostile.files": Figure(count, "files", target=">= 2000" if count >= NORMAL else None),
         "hostile.read": Figure(len(documents), "files"),
@@ -199,13 +201,17 @@ def _outcome(data: bytes, ranker: FieldRanker) -> Document | DocumentError | str
 
 
 def parcels() -> dict[str, Figure]:
-    """Valid parcel numbers that some carrier can have issued; invalid ones that one can."""
-    verdicts: dict[bool, list[bool]] = {True: [], False: []}
-    for number, valid in parcel_numbers():
-        verdicts[valid].append(bool(tracking.read(number).possible))
+    """Valid parcel numbers that some carrier can have issued; invalid ones right for the service meant."""
+    accepted, wrongly = [], 0
+    for valid, invalid in parcel_numbers():
+        readings = [tracking.read(number).possible for number in valid]
+        accepted += [bool(possible) for possible in readings]
+        # A number that is wrong for one service may be right for another: what counts is the service meant.
+        meant = [rule for rule in tracking.rules() if all(rule in possible for possible in readings)]
+        wrongly += sum(any(rule in meant for rule in tracking.read(n).possible) for n in invalid)
     return {
-        "tracking.valid_accepted": Figure(float(np.mean(verdicts[True])), "share", target=">= 1.0"),
-        "tracking.invalid_accepted": Figure(float(np.sum(verdicts[False])), "numbers", target="<= 0"),
+        "tracking.valid_accepted": Figure(float(np.mean(accepted)), "share", target=">= 1.0"),
+        "tracking.invalid_accepted": Figure(wrongly, "numbers", target="<= 0"),
     }
 
 

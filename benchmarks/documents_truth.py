@@ -161,9 +161,8 @@ def read_of(document: Document, name: str) -> tuple[str, float, bool] | None:
     return None
 
 
-def parcel_numbers() -> Iterator[tuple[str, bool]]:
-    """Parcel numbers of the carriers' own rules, and whether each is valid."""
+def parcel_numbers() -> Iterator[tuple[list[str], list[str]]]:
+    """Parcel numbers of every service of every carrier: valid ones, and invalid ones."""
     for path in sorted((DATA / "tracking_numbers").glob("*.json")):
         for kind in json.loads(path.read_text())["tracking_numbers"]:
-            yield from ((number, True) for number in kind["test_numbers"]["valid"])
-            yield from ((number, False) for number in kind["test_numbers"]["invalid"])
+            yield kind["test_numbers"]["valid"], kind["test_numbers"]["invalid"]

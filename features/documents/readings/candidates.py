@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from features.documents.document import Candidate, Proposal, Word
 from features.documents.layout import Phrase, Sheet, around, crossed, outline, rows, under_lines
 from features.documents.readings.labels import Label, is_numbered
-from features.documents.values.parsers import Parsed, parse, scan, words
+from features.documents.values.parsers import Parsed, as_scanned, parse, scan, words
 
 FEATURES: Final = (
     "match", "colon", "label_words", "same", "right", "below", "across", "down", "vertical_lines",
@@ -215,6 +215,8 @@ def _continued(value: Sequence[Word], page: Surroundings) -> tuple[Word, ...]:
 def _proposal(label: Label, found: Found, *, order: str) -> Proposal:
     text = " ".join(word.text for word in found.words).lstrip(" :.")
     parsed = read_value(text, label.type, order=order)
+    if parsed and parsed.type == "identifier" and found.words[0].confidence < 1:
+        parsed = replace(parsed, value=as_scanned(parsed.value))
     raw, value = (parsed.raw, parsed.value) if parsed else (text, text)
     numbers = _features(label, found, text, parsed=parsed is not None)
     confidence = min(word.confidence for word in found.words)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from features.documents.document import Box, Proposal, Word
 from features.documents.layout import Phrase, Sheet, around, outline
 from features.documents.readings.labels import Label
-from features.documents.values.parsers import parse
+from features.documents.values.parsers import as_scanned, parse
 
 NO_FEATURES: Final = (0.0,) * 15
 COLUMNS: Final = frozenset({
@@ -149,6 +149,8 @@ def _cells(row: Mapping[int, Sequence[Word]], heads: Sequence[Column], *, order:
         label = heads[place].label
         text = " ".join(word.text for word in words)
         parsed = parse(text, kind=label.type or "text", order=order) if label else None
+        if parsed and parsed.type == "identifier" and words[0].confidence < 1:
+            parsed = replace(parsed, value=as_scanned(parsed.value))
         if label and parsed:
             yield Proposal(
                 name=RENAMES.get(label.name, label.name),

@@ -61,6 +61,7 @@ _ONE_DATE = re.compile(rf"(?<![\w/.\-])(?:{_DATE})(?![\w/]|[-.]\d)", re.IGNORECA
 _RANGE = re.compile(rf"({_DATE})\s*(?:-|\u2013|to|thru|through|until)\s*({_DATE})", re.IGNORECASE)
 _NUMERIC_DATE = re.compile(r"(\d{1,2})\s?[-/.]\s?(\d{1,2})\s?[-/.]\s?(?:\d{4}|\d{2})")
 _IDENTIFIER = re.compile(r"(?=[^\s]*\d)[A-Z0-9][A-Z0-9\-/._]*[A-Z0-9]|\d", re.IGNORECASE)
+_ROUND = re.compile(r"(?<!^P)(?<!^S)[OQ]+(?=\d{2})|(?<=^PO)[OQ]+(?=\d{2})|(?<=^SO)[OQ]+(?=\d{2})")
 _PERCENTAGE = re.compile(r"(-?\d{1,3}(?:[.,]\d{1,3})?)\s?%")
 _NUMBER = re.compile(r"(-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)")
 _EMAIL = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
@@ -196,6 +197,14 @@ def identifier(text: str) -> Parsed | None:
     raw = text.strip().strip(":#.,;")
     amount = re.fullmatch(r"\d+[.,]\d\d", raw)
     return Parsed("identifier", raw, raw.upper()) if _IDENTIFIER.fullmatch(raw) and not amount else None
+
+
+def as_scanned(code: str) -> str:
+    """Return a code that was read from pixels with zeros where scanners see an O or a Q before digits.
+
+    Letters stay in the usual beginnings of purchase and sales orders.
+    """
+    return _ROUND.sub(lambda found: "0" * len(found[0]), code)
 
 
 def number(text: str) -> Parsed | None:

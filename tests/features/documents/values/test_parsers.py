@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.documents.values.parsers import (
+    as_scanned,
     date,
     date_order,
     date_range,
@@ -123,3 +124,18 @@ def test_the_value_of_a_type_is_found_behind_other_words():
     read = parse("Total due USD 1,250.00 today", kind="money")
     assert read is not None
     assert (read.value, read.currency) == ("1250.00", "USD")
+
+
+@pytest.mark.parametrize(
+    ("seen", "meant"),
+    [
+        ("SNO0062686", "SN00062686"),
+        ("RO028363", "R0028363"),
+        ("QO0001612", "000001612"),
+        ("POO014843", "PO0014843"),
+        ("SO-018080", "SO-018080"),
+        ("OE/97272", "OE/97272"),
+    ],
+)
+def test_round_letters_before_digits_are_zeros_in_what_was_scanned(seen: str, meant: str):
+    assert as_scanned(seen) == meant
