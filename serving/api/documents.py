@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from features.documents import Kind
+from ledger.chain import NotInLedgerError
 from ledger.evidence import Correction, Document
 from ledger.store import Transaction
-from serving import documents
+from serving import auth, documents
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
 from serving.api.wire import Note, Text, Wire
@@ -104,6 +105,9 @@ def get(doors: Doors, caller: Reader, document_id: str) -> dict[str, Any]:
     """The fields as they were read, and the corrections since."""
     with doors.ledger.read() as tx:
         found = tx.document(document_id)
+        _check_sites(tx, caller, found)
+        if not found.body:
+            raise NotInLedgerError(f"what document {document_id} said was erased.")
         corrections = tx.corrections(document_id)
     changed = [{**one.body, "id": one.id, "actor": one.actor, "at": iso(one.at)} for one in corrections]
     return {**found.body, "corrections": changed}
@@ -121,10 +125,16 @@ def correct(
     """Store a person's reading beside the machine's; both stay."""
 
     def work(tx: Transaction) -> Answer:
-        tx.document(document_id)
+        _check_sites(tx, caller, tx.document(document_id))
         now, correction_id = doors.now(), new_id("cor")
         tx.add_correction(Correction(correction_id, document_id, body.model_dump(), caller.subject, now))
         said = {"id": correction_id, "document_id": document_id, "actor": caller.subject, "at": iso(now)}
         return Answer(201, {**said, **body.model_dump()})
 
     return once(doors, caller, key, digest(f"correct {document_id}", body), work).response()
+
+
+def _check_sites(tx: Transaction, caller: Caller, document: Document) -> None:
+    """Refuse a document of a return line at a site that is out of the caller's scope."""
+    for recommendation in tx.answering(document.return_line_id) if document.return_line_id else ():
+        auth.check_site(caller, recommendation.site)

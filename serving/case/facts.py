@@ -145,14 +145,17 @@ def from_master_data(data: MasterData, line: ReturnLine, book: Rulebook) -> dict
     return _present(known)
 
 
-def recoverable(supplier: Mapping[str, Any], line: ReturnLine) -> int:
-    """What the supplier owes for this line, minor units: its share of our cost for accepted reasons."""
+def recoverable(supplier: Mapping[str, Any], line: ReturnLine) -> int | None:
+    """What the supplier owes for this line, minor units: its share of our cost for accepted reasons.
+
+    None where it owes a share of a cost that nobody told.
+    """
     reasons = supplier.get("recovers_reasons", [Reason.DEFECTIVE, Reason.WARRANTY_CLAIM, Reason.RECALL])
     share = supplier.get("recoverable_percent", 0)
     cost = line.item.unit_cost
-    if cost is None or line.reason not in reasons or not isinstance(share, int):
+    if line.reason not in reasons or not isinstance(share, int) or share <= 0:
         return 0
-    return cost.minor * line.quantity * share // 100
+    return None if cost is None else cost.minor * line.quantity * share // 100
 
 
 def _plain(value: object, currency: str) -> FactValue | None:

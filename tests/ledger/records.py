@@ -20,7 +20,7 @@ from ledger.reference import Key
 from ledger.store import Transaction
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-NUMBERS = count()
+NUMBERS = count(1000)  # ids that a test writes out itself lie below
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ledger.evidence import Document
 from serving.documents import between, printable
 from tests.factories import a_line
 from training.simulator.forms import draw, layouts
@@ -46,6 +47,27 @@ def test_the_document_and_its_corrections_can_be_read_again(make_service, form):
     again = service.call("GET", f"/v1/documents/{document}").json()
     assert again["corrections"][0]["fields"] == body["fields"]
     assert again["corrections"][0]["actor"] == "emp:orchestrator"
+
+
+def test_a_document_of_a_return_is_for_the_keys_of_its_site(make_service, form):
+    service = make_service()
+    line = service.recommend(a_line()).json()["return_line_id"]
+    path = f"/v1/documents/{post(service, form.png(), return_line_id=line).json()['id']}"
+    statuses = [
+        service.call("GET", path, role="supervisor", sites=sites).status_code
+        for sites in (("RNO1",), ("DAL1",), ())
+    ]
+    body = {"fields": [{"name": "serial", "value": "SN-1"}]}
+    statuses.append(service.call("POST", f"{path}/corrections", json=body, sites=("RNO1",)).status_code)
+    assert statuses == [403, 200, 200, 403]
+
+
+def test_a_document_that_was_erased_is_not_there_any_more(make_service):
+    service = make_service()
+    erased = Document("doc_1", "", "OTHER", "", {}, "emp:2", service.clock())
+    with service.ledger.write() as tx:
+        tx.add_document(erased)
+    assert service.call("GET", "/v1/documents/doc_1").json()["code"] == "not_found"
 
 
 def test_a_document_is_evidence_that_a_policy_can_demand(service, form):

@@ -63,6 +63,15 @@ def test_a_suppliers_share_becomes_a_claim(service):
     assert claim["recoverable"] == {"amount": "40.00", "currency": "USD"}
 
 
+def test_a_share_of_a_cost_that_nobody_told_goes_to_a_person(service):
+    service.call("PUT", "/v1/reference/suppliers/S-3", json={"recoverable_percent": 50})
+    inspected = {"stage": "SETTLEMENT", "inspection": {"grade": "B", "serial_found": "SN-9"}}
+    asked = service.recommend(a_line(**inspected, item__unit_cost=None)).json()
+    fired = {rule["id"]: rule["sentence"] for rule in asked["guardrails"]}
+    assert "Not known: supplier.recoverable." in fired["FIN-07"]
+    assert asked["supplier_claim"] is None
+
+
 def test_a_site_with_room_in_the_region_is_preferred(service):
     service.call("PUT", "/v1/reference/sites/RNO1", json={"region": "US-WEST", "free_capacity": 100})
     service.call("PUT", "/v1/reference/sites/DAL1", json={"region": "US-SOUTH", "free_capacity": 100})
