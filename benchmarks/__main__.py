@@ -10,8 +10,10 @@ import time
 from benchmarks.report import RESULTS, Mode, write
 
 NAMES = (
+    "contract_cases",
     "documents_quality",
     "documents_speed",
+    "forecast_quality",
     "ledger_faults",
     "ledger_scale",
     "policy_speed",

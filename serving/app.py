@@ -94,7 +94,9 @@ def _routes() -> list[APIRoute]:
 def _unknown(request: Request) -> Response:
     # Without this route BentoML would answer unknown paths itself, in plain text.
     path = request.url.path
-    methods = {m for route in _routes() if route.path_regex.match(path) for m in route.methods or ()}
+    matching = [route for route in _routes() if route.path_regex.match(path)]
+    exact = [route for route in matching if route.path == path]  # /votes is no approval's id
+    methods = {method for route in exact or matching for method in route.methods or ()}
     methods |= {"GET"} if path in {*HEALTH, "/openapi.json"} else set()
     if methods:
         raise HTTPException(405, "This path takes another method.", {"Allow": ", ".join(sorted(methods))})

@@ -117,6 +117,11 @@ def field_errors(errors: Sequence[Mapping[str, Any]], *, body: Any, skip: int = 
     return [FieldError(pointer=place, detail=detail) for place, detail in found.items()]
 
 
+def code_of(errors: Sequence[Mapping[str, Any]]) -> str:
+    """The code of a 422: whether a field is wrong by itself, or only beside others."""
+    return "inconsistent" if all(error["type"] == "inconsistent" for error in errors) else "invalid"
+
+
 def _in_body(error: Mapping[str, Any], body: Any, skip: int) -> Iterator[str | int]:
     location = error["loc"][skip:]
     for number, part in enumerate(location):
@@ -155,7 +160,7 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     wrong = [item for item in errors if item["loc"][:1] == ("body",)]
     if len(wrong) == len(errors):
         found = field_errors(errors, body=error.body, skip=1)
-        return problem(request, 422, "invalid", _counted(len(found)), errors=found)
+        return problem(request, 422, code_of(errors), _counted(len(found)), errors=found)
     found = [
         FieldError(pointer=pointer(item["loc"][1:2]), detail=str(item["msg"]).removeprefix("Value error, "))
         for item in errors

@@ -6,6 +6,7 @@ import bentoml
 
 from ledger.chain import LedgerUnavailableError
 from serving.app import create_app
+from serving.contract.paths import PlainPaths
 from serving.runtime import Runtime, end_with_parent, open_runtime
 from serving.settings import Settings
 from serving.telemetry import configure_logs
@@ -44,3 +45,7 @@ class Recoup:
         except LedgerUnavailableError:
             return False
         return not runtime.ledger.failed_lately
+
+
+# Around BentoML's own router, which would answer in plain text.
+Recoup.add_asgi_middleware(PlainPaths)  # type: ignore[attr-defined]  # bentoml has no types

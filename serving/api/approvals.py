@@ -26,7 +26,7 @@ from serving.auth import Caller
 from serving.case.approving import cast, circle_of, notify, settle
 from serving.contract import shapes
 from serving.contract.body import StrictRoute
-from serving.errors import ProblemError, error_problem, field_errors, problem_body
+from serving.errors import ProblemError, code_of, error_problem, field_errors, problem_body
 from serving.runtime import Runtime
 from serving.stamps import iso, new_id
 
@@ -164,9 +164,8 @@ def _one_of_many(
         answer = _vote(doors, caller, key, one.approval_id, one, one.etag)
     except ValidationError as error:
         found = field_errors(error.errors(), body=item)
-        said = problem_body(
-            request, 422, "invalid", "Fields of this vote are wrong; see errors.", errors=found
-        )
+        detail = "Fields of this vote are wrong; see errors."
+        said = problem_body(request, 422, code_of(error.errors()), detail, errors=found)
         return {"status": 422, "problem": said}
     except RecoupError as error:
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

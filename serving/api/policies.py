@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ledger.chain import NotInLedgerError
 from policy.policies import PolicySet
@@ -13,7 +13,7 @@ from policy.rulebook import Rule
 from policy.source import PolicyError
 from serving.access import Action
 from serving.api.dependencies import Doors, permit
-from serving.api.wire import Wire
+from serving.api.wire import Wire, whole
 from serving.auth import Caller
 from serving.case.budgeting import Desks
 from serving.case.replaying import backtest
@@ -38,7 +38,7 @@ class BacktestRequest(Wire):
         ],
         Field(max_length=200),
     ]
-    limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 10_000
+    limit: Annotated[int, Field(strict=True, ge=1, le=100_000), BeforeValidator(whole)] = 10_000
     after: Annotated[str, Field(max_length=60, description="`next` of an earlier answer")] | None = None
 
 

@@ -27,7 +27,7 @@ from serving.case import quality
 from serving.case.replaying import replay
 from serving.contract import shapes
 from serving.contract.body import StrictRoute
-from serving.errors import ProblemError, error_problem, field_errors, problem_body
+from serving.errors import ProblemError, code_of, error_problem, field_errors, problem_body
 from serving.runtime import Runtime
 from serving.stamps import iso, new_id
 
@@ -124,9 +124,8 @@ def _one_of_many(
         answer = _recommend(doors, caller, key, RecommendationRequest.model_validate(item))
     except ValidationError as error:
         found = field_errors(error.errors(), body=item)
-        said = problem_body(
-            request, 422, "invalid", "Fields of this line are wrong; see errors.", errors=found
-        )
+        detail = "Fields of this line are wrong; see errors."
+        said = problem_body(request, 422, code_of(error.errors()), detail, errors=found)
         return {"status": 422, "problem": said}
     except RecoupError as error:
         return {"status": error.status, "problem": error_problem(request, error)}

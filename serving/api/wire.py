@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from features.returns import (
     BadInputError,
@@ -53,9 +54,19 @@ def _day(value: object) -> datetime:
     return _instant(value)
 
 
+def whole(value: object) -> object:
+    """JSON knows one kind of number: 2.0 is as whole as 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _currency(value: str) -> str:
     Money.parse("0", value)
     return value
+
+
+def inconsistent(sentence: str, *place: str) -> PydanticCustomError:
+    """A refusal of values that are well-formed, each, and cannot be true together; `place` names one."""
+    return PydanticCustomError("inconsistent", sentence, {"place": place})
 
 
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=_PRINTABLE)]
@@ -63,7 +74,7 @@ Note = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Actor = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z_]{1,20}:[^\s\x00-\x1f\x7f]{1,100}$")]
 Amount = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
 Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
-Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(whole)]
 Real = Annotated[float, Field(strict=True, ge=0, le=1_000_000, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -87,15 +98,15 @@ class MoneyWire(Wire):
     currency: Currency
 
     def parse(self) -> Money:
-        """Exact money; a pydantic-friendly error where it is too precise."""
-        try:
-            return Money.parse(self.amount, self.currency)
-        except BadInputError as error:
-            raise ValueError(str(error)) from error
+        """Exact money."""
+        return Money.parse(self.amount, self.currency)
 
     @model_validator(mode="after")
     def _exact(self) -> Self:
-        self.parse()
+        try:
+            self.parse()
+        except BadInputError as error:
+            raise inconsistent(str(error), "amount") from error
         return self
 
     @classmethod
@@ -194,14 +205,14 @@ class RecommendationRequest(Wire):
     def _dates_in_order(self) -> Self:
         sold = self.sale.sold_at if self.sale else None
         inspected = self.inspection.inspected_at if self.inspection else None
-        for earlier, later, sentence in (
-            (sold, self.requested_at, "sale.sold_at lies after requested_at"),
-            (self.requested_at, inspected, "inspection.inspected_at lies before requested_at"),
-            (sold, self.warranty_until, "warranty_until lies before sale.sold_at"),
-            (self.customer.since, self.requested_at, "customer.since lies after requested_at"),
+        for earlier, later, place, sentence in (
+            (sold, self.requested_at, "sale.sold_at", "lies after requested_at"),
+            (self.requested_at, inspected, "inspection.inspected_at", "lies before requested_at"),
+            (sold, self.warranty_until, "warranty_until", "lies before sale.sold_at"),
+            (self.customer.since, self.requested_at, "customer.since", "lies after requested_at"),
         ):
             if earlier and later and earlier > later:
-                raise ValueError(f"{sentence}; dates must be in order")
+                raise inconsistent(f"{place} {sentence}; dates must be in order", *place.split("."))
         return self
 
     @model_validator(mode="after")
@@ -213,7 +224,7 @@ class RecommendationRequest(Wire):
             try:
                 self._money(amount)
             except BadInputError as error:
-                raise ValueError(f"{place}: {error}") from error
+                raise inconsistent(f"{place}: {error}", *place.split(".")) from error
         return self
 
     def _money(self, amount: str | None) -> Money | None:

@@ -183,4 +183,4 @@ def _check_text(text: str, place: tuple[str | int, ...]) -> None:
 
 def _invalid(place: tuple[str | int, ...], what: str) -> ProblemError:
     found = FieldError(pointer=pointer(place), detail=what)
-    return ProblemError(422, "invalid", "1 field is wrong; it is named in errors.", errors=[found])
+    return ProblemError(422, "beyond_limits", "A value is none that can be kept; see errors.", errors=[found])

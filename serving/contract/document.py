@@ -80,6 +80,9 @@ def document(routes: Sequence[APIRoute], *, version: str, description: str) -> d
     parts = made.setdefault("components", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         parts.get("schemas", {}).pop(unused, None)
+    _say_names(made)
+    for form in (schema for name, schema in parts["schemas"].items() if name.startswith("Body_")):
+        form["properties"] = {name: _never_null(one) for name, one in form["properties"].items()}
     for route in shown:
         for method in route.methods or ():
             _complete(made["paths"][route.path_format][method.lower()], route, method)
@@ -92,6 +95,14 @@ def document(routes: Sequence[APIRoute], *, version: str, description: str) -> d
         "key": {"type": "http", "scheme": "bearer", "description": "An API key of `recoup keys create`."}
     }
     return made
+
+
+def _say_names(part: Any) -> None:
+    """Have every object whose names follow a pattern refuse the others; pydantic's schemas leave that out."""
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _say_names(inner)
+    if isinstance(part, dict) and isinstance(part.get("patternProperties"), dict):
+        part["additionalProperties"] = False
 
 
 def name_of(route: APIRoute) -> str:
@@ -136,13 +147,7 @@ def _complete(operation: Operation, route: APIRoute, method: str) -> None:
 
 def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
     """A parameter as it travels: it is there or it is not, and is never null."""
-    schema = dict(parameter["schema"])
-    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
-    for kind in kinds[:1]:
-        schema |= kind
-    if schema.get("default", 0) is None:
-        del schema["default"]
-    schema.pop("title", None)
+    schema = _never_null(parameter["schema"])
     written = REQUIRED.get(parameter["name"])
     return {
         **parameter,
@@ -150,6 +155,14 @@ def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
         "schema": schema,
         "required": parameter["required"] or written is not None,
     }
+
+
+def _never_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    kept = {name: one for name, one in schema.items() if name not in {"anyOf", "title"}}
+    if kept.get("default", 0) is None:
+        del kept["default"]
+    return kept | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
 
 def _answered(answer: dict[str, Any], name: str, method: str) -> None:

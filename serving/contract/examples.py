@@ -93,7 +93,6 @@ BODIES: Final[Mapping[str, Any]] = {
         "fields": [{"name": "rma_number", "value": "RMA-1001"}],
         "comment": "The 1 was a 7.",
     },
-    "policies_run_backtest": {"files": {}, "limit": 100},
     "operations_add_endpoint": {"url": "https://erp.example.com/hooks/returns", "types": []},
     "quality_review": {"disposition": "REFURBISH", "credit": MONEY, "comment": None},
 }
@@ -147,6 +146,13 @@ LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "policies_policies": {
         "files": _link("policies_policy", "The files.", digest="$response.body#/digest"),
+    },
+    "policies_policy": {
+        "backtest": {
+            "operationId": "policies_run_backtest",
+            "description": "What it would have decided.",
+            "requestBody": {"files": "$response.body#/files"},
+        }
     },
     "reference_put": {
         "read": _link(
