@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -182,7 +183,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 def unexpected(request: Request, error: Exception) -> JSONResponse:
     """The answer to what nobody foresaw; the log has the place, nobody has the words."""
     # The exception's text may quote personal data: its type and place are logged, not its words.
-    _log.error("unexpected", error=type(error).__name__, exc_info=(type(error), None, error.__traceback__))
+    places = [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
+    _log.error("unexpected", error=type(error).__name__, places=places)
     return problem(request, 500, "internal", "Something failed inside; the trace id leads to it in the log.")
 
 
