@@ -18,7 +18,7 @@ HALF_LIVES: Final[Mapping[str, tuple[float, float, float]]] = {
 }
 PROFILE_WEEKS: Final = 26  # how far back the weekday profile looks
 LEAST_WORTH: Final = 5.0  # returns that all series together are worth against a series' own, at least
-MOST_WORTH: Final = 100.0
+MOST_WORTH: Final = 2000.0
 HOLIDAY_PRIOR: Final = 50.0  # returns that an ordinary day is worth against what holidays had
 SEASON_PRIOR: Final = 500.0  # returns in a month that the pooled season is worth against a series' own
 LEAST_SEASON: Final = 0.05
