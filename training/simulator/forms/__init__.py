@@ -1,7 +1,8 @@
 """Filled forms drawn from layouts kept as data, spoiled as a scanner would, with the truth of every value."""
 
-from training.simulator.forms.drawing import Form, Truth, draw
+from training.simulator.forms.drawing import Form, draw
 from training.simulator.forms.layouts import Layout, layouts
+from training.simulator.forms.pen import Truth
 from training.simulator.forms.wear import DEGRADATIONS, Wear, forms, some_wear, spoil
 
 __all__ = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,25 +12,22 @@ import numpy.typing as npt
 import zxingcpp
 from PIL import Image
 
-from training.simulator.forms.filling import Filling, Values, filled
+from training.simulator.forms.filling import filled
 from training.simulator.forms.layouts import Cell, Layout, Ticks
+from training.simulator.forms.pen import MARGIN, Pen, Truth
 from training.simulator.forms.setting import (
     DPI,
     PAGE,
     Bar,
     Paper,
-    Stroke,
     Text,
-    Typeface,
     as_pdf,
     as_pixels,
     fonts,
 )
 
 Pixels = npt.NDArray[np.uint8]
-Point = tuple[float, float]
-MARGIN: Final = 0.6  # inches, as all lengths here
-LABEL_POINTS, VALUE_POINTS, TITLE_POINTS, STAMP_POINTS = 8.0, 10.5, 15.0, 22.0
+LABEL_POINTS, TITLE_POINTS, STAMP_POINTS = 8.0, 15.0, 22.0  # lengths are in inches
 ROW_INCHES: Final = {"boxed": 0.5, "grid": 0.38, "colon": 0.36, "over": 0.6, "lined": 0.4}
 TABLE_ROW: Final = 0.3
 PAD: Final = 0.06
@@ -38,20 +35,6 @@ LABEL_SHARE: Final = 0.42  # of a grid cell, colon pair or line
 BOX: Final = 0.14  # edge of a box to tick
 SIGNATURE: Final = (2.6, 0.55)
 WIDEST_CODE: Final = 2.3
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What was written in a field: as printed, in normal form, and where (clockwise, pixels of the image).
-
-    `line` counts the rows of the form's table; single values have none.
-    """
-
-    field: str
-    text: str
-    value: str
-    polygon: tuple[Point, ...]
-    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +64,6 @@ class Form:
         target = io.BytesIO()
         Image.fromarray(self.pixels).save(target, kind, resolution=self.dpi, dpi=(self.dpi, self.dpi))
         return target.getvalue()
-
-
-@dataclass(slots=True)
-class Pen:
-    """Collects marks and truths from the top of the page downwards."""
-
-    layout: Layout
-    filling: Filling
-    faces: Mapping[str, Typeface]
-    rng: np.random.Generator
-    top: float = MARGIN
-    marks: list[Text | Stroke | Bar] = field(default_factory=list)
-    truths: list[Truth] = field(default_factory=list)
-
-    def write(
-        self, role: str, at: Point, text: str, *, points: float, width: float = PAGE[0], grey: int = 0
-    ) -> Text:
-        """Put text on the page, no wider than `width`."""
-        face = self.faces[role]
-        wide = face.width(text, points)
-        mark = Text(at, text, min(points, points * width / wide), face, grey)
-        self.marks.append(mark)
-        return mark
-
-    def value(self, name: str, at: Point, values: Values, *, width: float, line: int | None = None) -> None:
-        """Write a field's value and note its truth."""
-        written = values[name]
-        if not written.text:
-            return
-        mark = self.write("value", at, written.text, points=VALUE_POINTS, width=width)
-        left, top, right, bottom = mark.box
-        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-        polygon = tuple((x * DPI, y * DPI) for x, y in corners)
-        self.truths.append(Truth(name, written.text, written.value, polygon, line))
-
-    def line(self, *points: Point, width: float = 0.01, grey: int = 0) -> None:
-        """Draw a line through the points."""
-        self.marks.append(Stroke(points, width, grey))
-
-    def frame(self, left: float, top: float, width: float, height: float) -> None:
-        """Draw a rectangle."""
-        right, bottom = left + width, top + height
-        self.line((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
 
 
 def draw(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> Form:

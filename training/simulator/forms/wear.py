@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.simulator.forms.drawing import Form, Truth, draw
+from training.simulator.forms.drawing import Form, draw
 from training.simulator.forms.layouts import layouts
+from training.simulator.forms.pen import Truth
 
 
 @dataclass(frozen=True, slots=True)
