@@ -23,7 +23,7 @@ from features.table import Table, rows, take, time
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 LATER_SLICES: Final = (0.70, 0.85)  # of time: fit before, choose rounds between, calibrate after
 # Of many rows one later slice does both: the number of rounds is one figure, and cells need rows.
 MANY_ROWS: Final = 50_000

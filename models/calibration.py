@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 Floats = npt.NDArray[np.float64]
@@ -16,39 +16,38 @@ Codes = npt.NDArray[np.int64]
 
 MISS: Final = 0.1  # sets hold the true class in nine rows of ten
 MIN_CELL: Final = 100  # fewer rows of a class at a site say too little about it
-# Keeps offsets near zero where a class is rare in the later rows.
-OFFSET_PENALTY: Final = 0.01
+WIDEST: Final = 8.0  # times; a model further off than that is not one to be scaled
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Probabilities from raw class scores: one temperature for all classes and an offset for each."""
+    """Probabilities from raw class scores by one temperature.
+
+    No offset a class: those of the trial model, which had not seen the later rows, are wrong for the model
+    that had (simulated: classwise error .0108 with offsets, .0091 without; repairs: macro-F1 .460 and .479).
+    """
 
     temperature: float
-    offsets: tuple[float, ...]
 
     def probabilities(self, raw: Floats) -> Floats:
         """Return shape (n, classes); each row sums to one."""
-        return np.asarray(softmax(raw / self.temperature + np.array(self.offsets), axis=1))
+        return np.asarray(softmax(raw / self.temperature, axis=1))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `Scaling(**…)` takes them."""
-        return {"temperature": self.temperature, "offsets": list(self.offsets)}
+        return {"temperature": self.temperature}
 
 
 def fit_scaling(raw: Floats, codes: Codes) -> Scaling:
-    """Choose temperature and offsets by the log-loss of rows that the model had not seen."""
-    classes = raw.shape[1]
+    """Choose the temperature by the log-loss of rows that the model had not seen."""
     own = np.arange(len(codes))
 
-    def loss(free: Floats) -> float:
-        scores = raw * np.exp(free[0]) + np.append(free[1:], 0.0)
-        return float(
-            -log_softmax(scores, axis=1)[own, codes].mean() + OFFSET_PENALTY * (free[1:] ** 2).mean()
-        )
+    def loss(log_temperature: float) -> float:
+        return float(-log_softmax(raw / np.exp(log_temperature), axis=1)[own, codes].mean())
 
-    best = minimize(loss, np.zeros(classes), method="L-BFGS-B").x
-    return Scaling(float(np.exp(-best[0])), (*(float(offset) for offset in best[1:]), 0.0))
+    edge = float(np.log(WIDEST))
+    best = minimize_scalar(loss, bounds=(-edge, edge), method="bounded")
+    return Scaling(float(np.exp(best.x)))
 
 
 def two_classes(raw: Floats) -> Floats:

@@ -77,7 +77,7 @@ class Model:
     def _calibration(self) -> dict[str, tuple[Scaling, Thresholds]]:
         return {
             view: (
-                Scaling(saved["scaling"]["temperature"], tuple(saved["scaling"]["offsets"])),
+                Scaling(**saved["scaling"]),
                 thresholds_of(saved["thresholds"]),
             )
             for view, saved in self.bundle.numbers["calibration"].items()

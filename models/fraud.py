@@ -116,7 +116,7 @@ class Model:
         """Score every row; reasons cost a hundred times the score, so ask only where they will be read."""
         boosted, numbers = self.bundle.views[VIEW], self.bundle.numbers
         matrix = boosted.matrix(table)
-        scaling = Scaling(numbers["scaling"]["temperature"], tuple(numbers["scaling"]["offsets"]))
+        scaling = Scaling(**numbers["scaling"])
         score = scaling.probabilities(two_classes(boosted.raw(matrix, GOAL)))[:, 1]
         band = BANDS[np.searchsorted(numbers["bands"], score, side="right")]
         if not reasons:
