@@ -276,7 +276,10 @@ def _threshold(probabilities: Vector, right: npt.NDArray[np.bool_]) -> float:
     precision = np.cumsum(right[order]) / counts
     last_of_step = np.append(np.diff(probabilities[order]) != 0, True)
     enough = np.flatnonzero(last_of_step & (precision >= PRECISION) & (counts >= LEAST_ACCEPTED))
-    return float(probabilities[order][enough[-1]]) if enough.size else NOTHING_ACCEPTED
+    if not enough.size:
+        return NOTHING_ACCEPTED
+    # Confidence is told in thousandths: what rounds down to the threshold has reached it.
+    return float(np.floor(1000 * probabilities[order][enough[-1]]) / 1000)
 
 
 def _floats(values: Vector) -> tuple[float, ...]:
