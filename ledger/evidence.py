@@ -219,7 +219,7 @@ class Evidence(Waits):
         """
         found = self.documents_of([document_id])
         if not found:
-            raise NotInLedgerError(f"there is no document {document_id}.")
+            raise NotInLedgerError("there is no document of this id.")
         return found[0]
 
     def documents_of(self, ids: Collection[str]) -> tuple[Document, ...]:

@@ -140,7 +140,7 @@ class Forecasts(Chained):
         query = _headings().limit(1)
         row = self._first(query if issue is None else query.where(forecast_issues.c.id == issue))
         if row is None and issue is not None:
-            raise NotInLedgerError(f"there is no forecast issue {issue}.")
+            raise NotInLedgerError("there is no forecast issue of this id.")
         return None if row is None else ForecastIssue(**row)
 
 

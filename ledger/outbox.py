@@ -128,7 +128,7 @@ class Outbox(Registers):
         """
         there = self.reference(ENDPOINTS, endpoint_id)
         if there is None:
-            raise NotInLedgerError(f"there is no webhook endpoint {endpoint_id}.")
+            raise NotInLedgerError("there is no webhook endpoint of this id.")
         self.put_reference(ENDPOINTS, endpoint_id, body={**there.body, "active": False}, actor=actor, at=at)
 
     def enqueue(self, message: Message) -> None:
@@ -145,7 +145,7 @@ class Outbox(Registers):
         """Put every message since a moment on its way to an endpoint again; return how many."""
         endpoint = next((one for one in self.endpoints() if one.id == endpoint_id), None)
         if endpoint is None:
-            raise NotInLedgerError(f"there is no webhook endpoint {endpoint_id}.")
+            raise NotInLedgerError("there is no webhook endpoint of this id.")
         rows = self._all(
             select(outbox.c.id, outbox.c.type).where(outbox.c.at >= since).order_by(outbox.c.seq)
         )

@@ -193,7 +193,7 @@ class Recommendations(Histories):
         mine = state.c.recommendation_id == recommendation_id
         now = self._first(select(state.c.status, state.c.return_line_id).where(mine).with_for_update())
         if now is None:
-            raise NotInLedgerError(f"there is no recommendation {recommendation_id}.")
+            raise NotInLedgerError("there is no recommendation of this id.")
         if now["status"] == SUPERSEDED:
             raise ConflictError(f"recommendation {recommendation_id} was superseded; its status is final.")
         self._record(
@@ -225,7 +225,7 @@ class Recommendations(Histories):
         """
         row = self._first(_joined().where(recommendations.c.id == recommendation_id))
         if row is None:
-            raise NotInLedgerError(f"there is no recommendation {recommendation_id}.")
+            raise NotInLedgerError("there is no recommendation of this id.")
         return _read(row)
 
     def recommendations_of(self, ids: Sequence[str]) -> dict[str, Recommendation]:

@@ -57,8 +57,8 @@ def prepare(runtime: Runtime, line: ReturnLine) -> Case:
         master_data = _master_data(tx, line)
         attached = tx.documents_of(line.document_ids)
         sites = known_sites(tx)
-    if missing := set(line.document_ids) - {document.id for document in attached}:
-        raise NotInLedgerError(f"document {min(missing)} is not known; post it to /v1/documents first.")
+    if set(line.document_ids) - {document.id for document in attached}:
+        raise NotInLedgerError("a document it names is not known; post it to /v1/documents first.")
     insight = look(line, history, runtime.champions)
     kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in attached}))
     return Case(line, insight, master_data, kinds, sites, features_digest(line, history), history)
@@ -131,9 +131,7 @@ def _superseded(tx: Transaction, asked: Asked) -> Recommendation | None:
     current = tx.current(line.return_line_id, line.stage)
     if asked.revises is not None:
         if current is None or current.id != asked.revises:
-            raise ConflictError(
-                f"'{asked.revises}' is not the current recommendation of this line and stage."
-            )
+            raise ConflictError("what it revises is not the current recommendation of this line and stage.")
         return current
     if current is not None:
         raise ConflictError(

@@ -62,7 +62,7 @@ class Inbox(Recommendations):
         query = _joined().where(approvals.c.id == approval_id)
         row = self._first(query.with_for_update(of=approval_state) if for_update else query)
         if row is None:
-            raise NotInLedgerError(f"there is no approval {approval_id}.")
+            raise NotInLedgerError("there is no approval of this id.")
         return _read(row)
 
     def approvals(

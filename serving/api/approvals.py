@@ -21,7 +21,7 @@ from policy.authority import APPROVERS
 from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
-from serving.api.wire import Actor, Text, Wire
+from serving.api.wire import Actor, Filter, Text, Wire
 from serving.auth import Caller
 from serving.case.approving import cast, circle_of, notify, settle
 from serving.contract import shapes
@@ -79,9 +79,9 @@ def inbox(  # filters of a list
     doors: Doors,
     caller: Reader,
     status: Annotated[State | None, Query()] = State.PENDING,
-    role: Annotated[str | None, Query(max_length=40)] = None,
-    site: Annotated[str | None, Query(max_length=200)] = None,
-    after: Annotated[str | None, Query(max_length=60)] = None,
+    role: Annotated[Filter, Query()] = None,
+    site: Annotated[Filter, Query()] = None,
+    after: Annotated[Filter, Query()] = None,
 ) -> Any:
     """Approvals oldest first; an approver sees what asks for the own role unless another is named."""
     if site is not None:

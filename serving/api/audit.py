@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from serving.access import Action
 from serving.api.dependencies import Doors, permit
+from serving.api.wire import Filter
 from serving.auth import Caller
 from serving.contract import records
 from serving.contract.body import StrictRoute
@@ -15,14 +16,15 @@ from serving.contract.body import StrictRoute
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=StrictRoute)
 Auditor = Annotated[Caller, permit(Action.AUDIT)]
 PAGE = 500
+LAST = 2**53 - 1
 
 
 @router.get("", summary="Entries in order", response_model=records.AuditEntries)
 def entries(
     doors: Doors,
     caller: Auditor,
-    after: Annotated[int, Query(ge=0)] = 0,
-    subject: Annotated[str | None, Query(max_length=200)] = None,
+    after: Annotated[int, Query(ge=0, le=LAST)] = 0,
+    subject: Annotated[Filter, Query()] = None,
 ) -> dict[str, Any]:
     """A page of the hash chain; `next` is the `after` of the following page."""
     with doors.ledger.read() as tx:

@@ -15,7 +15,7 @@ from ledger.forecasts import ForecastRow, Override
 from ledger.store import Transaction
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
-from serving.api.wire import Note, Text, Wire
+from serving.api.wire import Filter, Note, Text, Wire
 from serving.auth import Caller
 from serving.contract import records
 from serving.contract.body import StrictRoute
@@ -37,7 +37,7 @@ def _calendar_day(value: object) -> object:
 
 
 CalendarDay = Annotated[date, BeforeValidator(_calendar_day)]
-Cell = Annotated[str | None, Query(max_length=200)]
+Cell = Annotated[Filter, Query()]
 From = Annotated[CalendarDay | None, Query(alias="from")]
 To = Annotated[CalendarDay | None, Query()]
 Accept = Annotated[str, Header(include_in_schema=False)]

@@ -13,7 +13,7 @@ from policy.approvals import OwnCaseError, same_person
 from serving import auth
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
-from serving.api.wire import MoneyWire, Note, Wire
+from serving.api.wire import Filter, MoneyWire, Note, Wire
 from serving.auth import Caller
 from serving.case import quality
 from serving.case.approving import involved_in
@@ -36,7 +36,7 @@ class ReviewRequest(Wire):
 def reviews(
     doors: Doors,
     caller: Reviewer,
-    after: Annotated[str | None, Query(max_length=60, description="`next` of the page before")] = None,
+    after: Annotated[Filter, Query(description="`next` of the page before")] = None,
 ) -> dict[str, Any]:
     """A page of the open reviews at the caller's sites, oldest first; `next` where more are open."""
     with doors.ledger.read() as tx:

@@ -21,7 +21,7 @@ from policy.policies import PolicySet
 from serving import auth, triage
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
-from serving.api.wire import Flag, MoneyWire, Real, RecommendationRequest, Text, Wire
+from serving.api.wire import Filter, Flag, MoneyWire, Real, RecommendationRequest, Text, Wire
 from serving.auth import Caller
 from serving.case import quality
 from serving.case.replaying import replay
@@ -150,8 +150,8 @@ def read(doors: Doors, caller: Reader, recommendation_id: str) -> JSONResponse:
 def of_line(
     doors: Doors,
     caller: Reader,
-    return_line_id: Annotated[str, Query(max_length=200)],
-    after: Annotated[str | None, Query(max_length=60)] = None,
+    return_line_id: Annotated[Text, Query()],
+    after: Annotated[Filter, Query()] = None,
 ) -> dict[str, Any]:
     """All recommendations of one line, oldest first."""
     with doors.ledger.read() as tx:

@@ -100,7 +100,7 @@ def read(body: bytes) -> Any:
     ------
     ProblemError
         400 where it is no JSON in UTF-8, or JSON that two readers may read differently: names said twice,
-        NaN, lone surrogates, nesting without end. 422 for what the ledger cannot keep.
+        NaN, nesting without end. 422 for what the ledger cannot keep.
     """
     try:
         value = json.loads(
@@ -169,16 +169,13 @@ def _inside(
 
 
 def _check_text(text: str, place: tuple[str | int, ...]) -> None:
-    if text.isascii():
-        if "\x00" in text:
-            raise _invalid(place, "holds the character NUL, which no text of a return has")
-        return
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise malformed("A text of the body is no Unicode: it holds half a surrogate pair.") from error
     if "\x00" in text:
         raise _invalid(place, "holds the character NUL, which no text of a return has")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise _invalid(place, "is no Unicode: it holds half a surrogate pair") from error
 
 
 def _invalid(place: tuple[str | int, ...], what: str) -> ProblemError:

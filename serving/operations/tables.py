@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,8 +12,13 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 from openpyxl import Workbook
 
+from serving.errors import ProblemError
+
 CSV: Final = "text/csv"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+KINDS: Final = ("application/json", CSV, XLSX)
+NONE: Final = (0, 0.0)
+_WEIGHT: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 Row = Mapping[str, Any]
@@ -22,12 +28,38 @@ def answer(
     rows: Sequence[Row], *, accept: str, name: str, extra: Mapping[str, Any] | None = None
 ) -> Response:
     """`rows` in the form that the Accept header asks for; JSON unless it says otherwise."""
-    wanted = [part.split(";")[0].strip().lower() for part in accept.split(",")]
-    if CSV in wanted:
+    kind = chosen(accept)
+    if kind == CSV:
         return _download(_csv(rows).encode(), CSV + "; charset=utf-8", f"{name}.csv")
-    if XLSX in wanted:
+    if kind == XLSX:
         return _download(_xlsx(rows), XLSX, f"{name}.xlsx")
     return JSONResponse({"rows": list(rows), **(extra or {})})
+
+
+def chosen(accept: str) -> str:
+    """The form that an Accept header likes best; JSON where it has no preference.
+
+    Raises
+    ------
+    ProblemError
+        406 where it likes none of the three.
+    """
+    liked = {kind: max((_liking(part, kind) for part in (accept or "*/*").split(",")), default=NONE) for kind in KINDS}
+    best = max(KINDS, key=lambda kind: liked[kind][1])
+    if liked[best][1] <= 0:
+        raise ProblemError(406, "not_acceptable", f"This call can answer as {', '.join(KINDS)}.")
+    return best
+
+
+def _liking(part: str, kind: str) -> tuple[int, float]:
+    """How closely a part of an Accept header names `kind`, and its weight from 0 to 1."""
+    name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    main = kind.partition("/")[0]
+    closeness = {"*/*": 1, f"{main}/*": 2, kind: 3}.get(name)
+    if closeness is None:
+        return NONE
+    weight = next((said[2:] for said in parameters if said.startswith("q=")), "1")
+    return closeness, float(weight) if _WEIGHT.fullmatch(weight) else 0.0
 
 
 def _download(data: bytes, media_type: str, name: str) -> Response:
