@@ -32,6 +32,7 @@ from serving.contract.document import HEALTH, document
 from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.web import pages
+from serving.web import reference as web_reference
 
 DESCRIPTION = (
     "Recoup recommends what should happen to a returned item, within policy and subject to approval. "
@@ -54,6 +55,7 @@ ROUTERS = (
     audit,
     operations,
     pages,
+    web_reference,
 )
 
 

@@ -44,7 +44,10 @@ def chosen(accept: str) -> str:
     ProblemError
         406 where it likes none of the three.
     """
-    liked = {kind: max((_liking(part, kind) for part in (accept or "*/*").split(",")), default=NONE) for kind in KINDS}
+    liked = {
+        kind: max((_liking(part, kind) for part in (accept or "*/*").split(",")), default=NONE)
+        for kind in KINDS
+    }
     best = max(KINDS, key=lambda kind: liked[kind][1])
     if liked[best][1] <= 0:
         raise ProblemError(406, "not_acceptable", f"This call can answer as {', '.join(KINDS)}.")

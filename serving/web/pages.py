@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from serving.api.dependencies import Doors
 
 router = APIRouter(include_in_schema=False)
-_CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-_templates = Environment(
+CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
 )
 _STYLE = (Path(__file__).parent / "static" / "style.css").read_bytes()
@@ -29,8 +29,8 @@ def overview(doors: Doors) -> HTMLResponse:
         "policy": doors.policies.digest,
         "rules": doors.policies.rules,
     }
-    html = _templates.get_template("overview.html").render(page)
-    return HTMLResponse(html, headers={"Content-Security-Policy": _CSP})
+    html = templates.get_template("overview.html").render(page)
+    return HTMLResponse(html, headers={"Content-Security-Policy": CSP})
 
 
 @router.get("/static/style.css")
