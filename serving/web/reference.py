@@ -22,7 +22,10 @@ def reference(request: Request) -> HTMLResponse:
         "info": document["info"],
         "version": document["openapi"],
         "calls": list(_calls(document)),
-        "shapes": document["components"]["schemas"],
+        "shapes": {
+            name: {"says": schema.get("description", ""), "text": json.dumps(schema, indent=2)}
+            for name, schema in document["components"]["schemas"].items()
+        },
     }
     html = templates.get_template("reference.html").render(page)
     return HTMLResponse(html, headers={"Content-Security-Policy": CSP})
@@ -51,7 +54,7 @@ def _found(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     for name in part.get("$ref", "").split("/")[1:]:
         document = document[name]
     found = document if "$ref" in part else part
-    return {"description": "", **found}
+    return {"description": "", "required": False, **found}
 
 
 def _example(operation: dict[str, Any]) -> str:
