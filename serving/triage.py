@@ -17,9 +17,10 @@ import rfc8785
 from features.columns import table_of
 from features.events import EventType
 from features.history import told
-from features.returns import STAGE_ORDER, Grade, Money, ReturnLine, Stage
+from features.returns import STAGE_ORDER, BadInputError, Grade, Money, ReturnLine, Stage
 from ledger.approvals import Approval
 from ledger.chain import ConflictError, NotInLedgerError
+from ledger.evidence import Document
 from ledger.history import Line
 from ledger.outbox import Message
 from ledger.recommendations import Recommendation
@@ -55,13 +56,24 @@ def prepare(runtime: Runtime, line: ReturnLine) -> Case:
     with runtime.ledger.read() as tx:
         history = tx.history(_behind(line), as_of=line.requested_at)
         master_data = _master_data(tx, line)
-        attached = tx.documents_of(line.document_ids)
+        attached = _attached(tx, line)
         sites = known_sites(tx)
-    if set(line.document_ids) - {document.id for document in attached}:
-        raise NotInLedgerError("a document it names is not known; post it to /v1/documents first.")
     insight = look(line, history, runtime.champions)
     kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in attached}))
     return Case(line, insight, master_data, kinds, sites, features_digest(line, history), history)
+
+
+def _attached(tx: Transaction, line: ReturnLine) -> tuple[Document, ...]:
+    """The documents that the line names; evidence of one return is none for another."""
+    found = tx.documents_of(line.document_ids)
+    if set(line.document_ids) - {document.id for document in found}:
+        raise NotInLedgerError("a document it names is not known; post it to /v1/documents first.")
+    for document in found:
+        about = document.return_line_id or line.return_line_id
+        # A photo of the parcel may serve all lines of an RMA.
+        if about != line.return_line_id and about.rpartition("/")[0] != (line.rma_number or about):
+            raise BadInputError(f"{document.id} was posted for another return; post one of this return.")
+    return found
 
 
 def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[str, Any]:

@@ -83,6 +83,16 @@ def test_a_document_is_evidence_that_a_policy_can_demand(service, form):
     assert "OPS-05" not in {rule["id"] for rule in after["guardrails"]}
 
 
+def test_evidence_of_one_return_is_none_for_another(service, form):
+    line = a_line(return_line_id="RMA-7/1", rma_number="RMA-7")
+    photo = post(service, form.png(), return_line_id="RMA-7/2", evidence="PHOTO").json()["id"]
+    assert service.recommend(line | {"document_ids": [photo]}).status_code == 201
+    other = a_line(return_line_id="RMA-8/1", rma_number="RMA-8", document_ids=[photo])
+    answer = service.recommend(other)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_input")
+    assert service.recommend(other | {"rma_number": None}).status_code == 422
+
+
 def test_an_unknown_document_is_refused(service):
     assert service.recommend(a_line(document_ids=["doc_nothing"])).status_code == 404
 
