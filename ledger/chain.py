@@ -142,7 +142,7 @@ def iso(at: datetime) -> str:
     """Return the one spelling of a moment: UTC, six decimals, Z."""
     if at.tzinfo is None:
         raise BadInputError("the ledger needs a time with its zone; add one such as Z.")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def row_digest(table: Table, values: Mapping[str, Any]) -> str:

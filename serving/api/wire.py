@@ -80,7 +80,9 @@ Filter = Annotated[
     AfterValidator(_given),
 ]
 Note = Annotated[str, StringConstraints(strict=True, max_length=4000)]
-Actor = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z_]{1,20}:[^\s\x00-\x1f\x7f]{1,100}$")]
+# Every space there is, one by one: what \s means differs from reader to reader.
+_SPACES = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+Actor = Annotated[str, StringConstraints(strict=True, pattern=rf"^[a-z_]{{1,20}}:[^{_SPACES}]{{1,100}}$")]
 Amount = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
 Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
 Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(whole)]
