@@ -27,6 +27,7 @@ from ledger.schema import (
     entries,
     hourly,
     lines,
+    past,
     personal,
     recommendation_state,
     recommendations,
@@ -47,7 +48,7 @@ SEEDS: Mapping[Table, str] = {
     **dict.fromkeys((entries, lines, recommendations, recommendation_state, personal, outbox), BY_SEQ),
     **dict.fromkeys((approvals, approval_state, approval_roles), BY_SEQ),
     subjects: f"{BY_SEQ} AND n < {CUSTOMERS}",
-    standing: "seed.return_line_id = 'seed/1'",
+    **dict.fromkeys((standing, past), "seed.return_line_id = 'seed/1'"),
     hourly: "seed.entity_id = 'SKU-seed'",
 }
 COLUMNS = {
