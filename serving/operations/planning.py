@@ -101,7 +101,7 @@ def site_plan(body: Mapping[str, Any], name: str, *, file: Path) -> SitePlan:
     known = {**told["default"], **(told.get("sites") or {}).get(name, {}), **body}
     region = known.get("region")
     if not isinstance(region, str):
-        raise SiteUnknownError(f"the region of site {name} is not known.")
+        raise SiteUnknownError("the region of this site is not known.")
     numbers = {field: known[field] for field in (*PARAMETERS, "share") if field in known}
     for parameter, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
