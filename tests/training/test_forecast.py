@@ -173,6 +173,7 @@ def tracked(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     words = ("backtest", "--data", folder, "--freq", "D", "--horizon", 7, "--origins", 3, "--json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECOUP_HOME", str(home))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own later calls
         done = run(*words)
     assert done.exit_code == 0, done.output
     return home, done

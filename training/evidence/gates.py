@@ -91,8 +91,9 @@ def gates_of(
         ),
         Gate("digest", model.digest == facts["digest"], "the files are those that were trained"),
     ]
-    if challenger.task not in LABELS:
-        return [*gates, _worth(facts["metrics"]), *_volumes(facts["metrics"], limits)]
+    if challenger.task not in LABELS:  # judged when trained: on layouts unseen, or by a backtest
+        of_task = _volumes if challenger.task == "volume" else _calibration
+        return [*gates, _worth(facts["metrics"]), *of_task(facts["metrics"], limits)]
     dataset = again(facts)
     gates += [
         _reload(challenger, model, dataset, registry),
