@@ -28,16 +28,19 @@ Reader = Annotated[Caller, permit(Action.POLICY_READ)]
 Tester = Annotated[Caller, permit(Action.POLICY_BACKTEST)]
 
 
+PolicyFiles = Annotated[
+    dict[
+        Annotated[str, Field(pattern=r"^(sites/)?[A-Za-z0-9_-]{1,64}\.yaml$")],
+        Annotated[str, Field(max_length=500_000)],
+    ],
+    Field(max_length=200),
+]
+
+
 class BacktestRequest(Wire):
     """A candidate policy set: its files by name."""
 
-    files: Annotated[
-        dict[
-            Annotated[str, Field(pattern=r"^(sites/)?[A-Za-z0-9_-]{1,64}\.yaml$")],
-            Annotated[str, Field(max_length=500_000)],
-        ],
-        Field(max_length=200),
-    ]
+    files: PolicyFiles
     limit: Annotated[int, Field(strict=True, ge=1, le=100_000), BeforeValidator(whole)] = 10_000
     after: Annotated[str, Field(max_length=60, description="`next` of an earlier answer")] | None = None
 
@@ -74,12 +77,17 @@ def policy(doors: Doors, caller: Reader, digest: str) -> dict[str, Any]:
 )
 def run_backtest(doors: Doors, caller: Tester, body: BacktestRequest) -> dict[str, Any]:
     """Judge the recorded facts by the candidate; nothing is written."""
-    try:
-        candidate = PolicySet.parse(body.files)
-    except PolicyError as error:
-        raise ProblemError(422, "policy_invalid", str(error)) from error
+    candidate = candidate_of(body.files)
     with doors.ledger.read() as tx:
         return backtest(tx, candidate, limit=body.limit, after=body.after)
+
+
+def candidate_of(files: dict[str, str]) -> PolicySet:
+    """The policy set of these files; 422 with file and line where one is wrong."""
+    try:
+        return PolicySet.parse(files)
+    except PolicyError as error:
+        raise ProblemError(422, "policy_invalid", str(error)) from error
 
 
 def wire(rule: Rule) -> dict[str, Any]:

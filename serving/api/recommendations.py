@@ -21,6 +21,7 @@ from policy.policies import PolicySet
 from serving import auth, triage
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
+from serving.api.policies import PolicyFiles, candidate_of
 from serving.api.wire import Filter, Flag, MoneyWire, Real, RecommendationRequest, Text, Wire
 from serving.auth import Caller
 from serving.case import quality
@@ -60,9 +61,10 @@ class OutcomeRequest(Wire):
 
 
 class ReplayRequest(Wire):
-    """Under which policy set; the recorded one where none is named."""
+    """Under which policy set: one recorded, or a candidate's files; that of the recommendation by default."""
 
     policy_digest: Text | None = None
+    files: PolicyFiles | None = None
 
 
 @router.post("", status_code=201, summary="Triage one return line", response_model=shapes.Recommendation)
@@ -216,14 +218,22 @@ def judge_again(
         found = tx.recommendation(recommendation_id)
         auth.check_site(caller, found.site)
         quality.check_blind(tx, caller, [found])
-        wanted = (body.policy_digest if body else None) or found.policy_digest
-        recorded = tx.policy(wanted)
-    if recorded is None:
-        raise ProblemError(404, "policy_unknown", "No policy set of that digest is recorded.")
-    policies = doors.policies if wanted == doors.policies.digest else PolicySet.restore(recorded.content)
+        policies = _policies(doors, tx, body or ReplayRequest(), found.policy_digest)
     # Erased personal data leave no request behind.
     asked = RecommendationRequest.model_validate_json(json.dumps(found.request)) if found.request else None
     return replay(found, asked.line() if asked else None, policies=policies, runtime=doors)
+
+
+def _policies(doors: Runtime, tx: Transaction, asked: ReplayRequest, recorded: str) -> PolicySet:
+    if asked.files is not None:
+        return candidate_of(asked.files)
+    wanted = asked.policy_digest or recorded
+    if wanted == doors.policies.digest:
+        return doors.policies
+    found = tx.policy(wanted)
+    if found is None:
+        raise ProblemError(404, "policy_unknown", "No policy set of that digest is recorded.")
+    return PolicySet.restore(found.content)
 
 
 def present(recommendation: Recorded) -> dict[str, Any]:

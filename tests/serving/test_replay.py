@@ -141,6 +141,18 @@ def test_a_replay_under_another_policy_names_what_it_would_change_and_writes_not
     assert service.ledger.verify().entries == before
 
 
+def test_a_replay_under_a_candidate_needs_no_record_of_it(service):
+    recommendation = service.recommend(a_line()).json()["id"]
+    before = service.ledger.verify().entries
+    said = _replay(service, recommendation, files=_stricter())
+    assert said["differences"]["status"] == {"recorded": "cleared", "replayed": "pending_approval"}
+    path = f"/v1/recommendations/{recommendation}/replay"
+    broken = {**_stricter(), "finance.yaml": "owner: finance\nrules: 3\n"}
+    answer = service.call("POST", path, role="auditor", json={"files": broken})
+    assert (answer.status_code, answer.json()["code"]) == (422, "policy_invalid")
+    assert service.ledger.verify().entries == before + 1  # the second key
+
+
 def test_a_replay_under_other_models_names_versions_and_predictions(service, champions):
     recommendation = service.recommend(a_line()).json()["id"]
     others = tuple((task, "2" if task == "fraud" else version) for task, version in champions.versions)
