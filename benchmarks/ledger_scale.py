@@ -150,9 +150,9 @@ def fill(ledger: Ledger, returns: int) -> None:
     with ledger._begin(exclusive=True) as connection:  # noqa: SLF001  # no door of the ledger copies rows
         step = connection.execute(select(chain_head.c.seq)).scalar_one()
     for first in range(1, returns, PART):
-        with ledger._begin(exclusive=True) as connection:  # noqa: SLF001
+        with ledger._begin(exclusive=True, long=True) as connection:  # noqa: SLF001
             copy(connection, first, min(first + PART, returns), step)
-    with ledger._begin(exclusive=True) as connection:  # noqa: SLF001
+    with ledger._begin(exclusive=True, long=True) as connection:  # noqa: SLF001
         freely(connection)
         end = {"seq": returns * step, "hash": f"end-{returns}"}
         connection.execute(text("UPDATE chain_head SET seq = :seq, hash = :hash"), end)
@@ -162,7 +162,7 @@ def fill(ledger: Ledger, returns: int) -> None:
 def freely(connection: Connection) -> None:
     """Lift for this transaction the limits of a service, which millions of rows would break."""
     limits = {
-        "postgresql": ("SET LOCAL statement_timeout = 0", "SET LOCAL session_replication_role = replica"),
+        "postgresql": ("SET LOCAL session_replication_role = replica",),
         "sqlite": ("PRAGMA cache_size = -1000000", "PRAGMA defer_foreign_keys = ON"),
     }
     for statement in limits[connection.dialect.name]:
