@@ -26,11 +26,7 @@ Mask = npt.NDArray[np.bool_]
 
 NOWHERE: Final = -1
 STANDARD_OUTPUT: Final = 1
-# Costlier than any route, so that a line stays unassigned only where nothing is free.
-UNASSIGNED_PENALTY: Final = 10.0
-# Share by which a plan may fall short of the best one, to the solver. Its rewards are padded so that every
-# line that can be sent is; of what the lines bring this is more, and one in a thousand is the limit.
-GAP: Final = 0.0001
+GAP: Final = 0.0001  # share by which a plan may fall short of the best one; one in a thousand is the limit
 TIME_LIMIT: Final = 30.0  # seconds; the best plan found by then is still within capacity
 
 
@@ -113,7 +109,7 @@ def permitted(lines: Lines, sites: tuple[Site, ...]) -> Mask:
 
 
 def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
-    """Send a batch where it recovers most, within every site's capacity.
+    """Send as many lines of a batch as sites have room for, and those where they recover most.
 
     Raises
     ------
@@ -122,29 +118,38 @@ def assign(lines: Lines, sites: tuple[Site, ...]) -> Plan:
     """
     gain, allowed = gains(lines, sites), permitted(lines, sites)
     count, places = gain.shape
-    # Leaving a line unassigned costs more than any difference between sites could gain.
-    worst = float(np.ptp(gain)) if gain.size else 0.0
-    reward = (gain - gain.min() + worst + UNASSIGNED_PENALTY).ravel() if gain.size else gain.ravel()
     once = sparse.kron(sparse.eye(count), np.ones((1, places)), format="csr")
     room = sparse.kron(lines.units[None, :], sparse.eye(places), format="csr")
+    rules = sparse.vstack([once, room], format="csr")
     limits = np.concatenate([np.ones(count), [site.capacity for site in sites]])
-    rules, upper = sparse.vstack([once, room], format="csr"), allowed.ravel().astype(np.float64)
+    upper = allowed.ravel().astype(np.float64)
+    # Two questions, not one with a penalty a line left behind: its bound would never meet the best plan.
+    every = np.ones(count * places)
+    most = round(-_solve(-every, rules, limits, upper).fun)
+    rules, limits = sparse.vstack([rules, -every[None, :]], format="csr"), np.append(limits, -most)
+    solved = _solve(-gain.ravel(), rules, limits, upper)
+    relaxed = linprog(
+        -gain.ravel(), A_ub=rules, b_ub=limits, bounds=np.column_stack([np.zeros_like(upper), upper])
+    )
+    taken = solved.x.reshape(count, places).round().astype(bool)
+    site = np.where(taken.any(axis=1), taken.argmax(axis=1), NOWHERE)
+    gap = float(solved.fun - solved.mip_dual_bound) / max(abs(float(solved.fun)), 1.0)
+    return Plan(site, -np.asarray(relaxed.ineqlin.marginals)[count:-1], max(gap, 0.0))
+
+
+def _solve(cost: Floats, rules: Any, limits: Floats, upper: Floats) -> Any:
+    """Choose yes or no of every line at every site for the least cost."""
     with _silence():
         solved = milp(
-            -reward,
-            integrality=np.ones(count * places),
+            cost,
+            integrality=np.ones(len(cost)),
             bounds=Bounds(0, upper),
             constraints=LinearConstraint(rules, ub=limits),
             options={"time_limit": TIME_LIMIT, "mip_rel_gap": GAP},
         )
     if solved.x is None:
-        raise RoutingError(f"no plan for {count} lines and {places} sites: {solved.message}")
-    relaxed = linprog(-reward, A_ub=rules, b_ub=limits, bounds=np.column_stack([np.zeros_like(upper), upper]))
-    taken = solved.x.reshape(count, places).round().astype(bool)
-    site = np.where(taken.any(axis=1), taken.argmax(axis=1), NOWHERE)
-    worth = float((gain * taken).sum())
-    gap = float(solved.fun - solved.mip_dual_bound) / max(abs(worth), 1.0)
-    return Plan(site, -np.asarray(relaxed.ineqlin.marginals)[count:], max(gap, 0.0))
+        raise RoutingError(f"no plan of {len(cost)} choices: {solved.message}")
+    return solved
 
 
 @contextmanager

@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from features.returns import BadInputError
 from models import volume
 from models.volume.bases import forecasts
-from models.volume.blend import proven
-from models.volume.dispersion import Dispersion, Level, disperse, draw, partitions, recalibrated
 from models.volume.hazard import hazards
 from models.volume.panel import Lags, Panel
-from models.volume.smoothing import smoothings
 
 LEVELS = ("region", "family")
 
@@ -356,90 +351,6 @@ def test_a_jump_in_sales_is_felt_before_its_returns_arrive():
     sales[0, -3:] *= 10
     jumped = Panel(panel.levels, panel.keys, panel.freq, panel.first, panel.y, sales, panel.lags)
     assert forecasts(jumped, 3)["sales"].sum() > 2 * forecasts(panel, 3)["sales"].sum()
-
-
-KEYS = tuple((region, family) for region in ("NORTH", "SOUTH") for family in ("lamps", "tools", "tiles"))
-
-
-def a_dispersion(*, total: float = 0.0, family: float = 0.0, batch: float = 0.0) -> Dispersion:
-    whole = {(False, False): total, (False, True): family}
-    levels = tuple(Level(kept, whole.get(kept, 0.0), 0.0) for kept in partitions(KEYS))
-    return Dispersion(levels, batch)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.floats(0.0, 0.2), st.floats(0.0, 4.0), st.integers(0, 1000))
-def test_paths_spread_as_the_dispersion_says_around_the_mean(total: float, batch: float, seed: int):
-    """Law of total variance: Poisson, batches and the shared level add up."""
-    mean = np.full((6, 2), 20.0)
-    spread = a_dispersion(total=total, batch=batch)
-    paths = draw(mean, spread, KEYS, paths=4000, rng=np.random.default_rng(seed))
-    assert paths.mean() == pytest.approx(20, rel=0.05)
-    assert paths[:, 0, 0].var() == pytest.approx(20 * (1 + batch) + total * 20**2, rel=0.25)
-
-
-def test_series_of_one_family_err_together_and_others_do_not():
-    """A surprise of a family is shared by its regions on every path, and by no other family."""
-    spread = a_dispersion(family=0.1)
-    paths = draw(np.full((6, 2), 500.0), spread, KEYS, paths=2000, rng=np.random.default_rng(0))
-    together = np.corrcoef(paths[:, :, 0].T)
-    assert together[0, 3] > 0.9
-    assert abs(together[0, 1]) < 0.1
-
-
-def test_dispersion_is_found_again_in_what_it_drew():
-    """Variances fitted to simulated errors tell a shared level from batches of single series."""
-    mean = np.linspace(20.0, 200.0, 6)[:, None] * np.ones((1, 4))
-    known = a_dispersion(total=0.05, batch=2.0)
-    actual = draw(mean, known, KEYS, paths=600, rng=np.random.default_rng(0)).astype(float)
-    found = disperse(actual, np.broadcast_to(mean, actual.shape), KEYS)
-    assert found.levels[0].whole == pytest.approx(0.05, rel=0.4)
-    assert found.batch == pytest.approx(2.0, rel=0.4)
-
-
-def test_a_spread_that_is_too_narrow_is_widened_until_it_covers():
-    """Recalibration: nine in ten at every level lie below what is said to be their 90 %."""
-    mean = np.full((6, 4), 60.0)
-    known = a_dispersion(total=0.04, batch=3.0)
-    rng = np.random.default_rng(1)
-    actual = draw(mean, known, KEYS, paths=300, rng=rng).astype(float)
-    narrow = a_dispersion(total=0.013, batch=1.0)
-    found = recalibrated(narrow, actual, np.broadcast_to(mean, actual.shape), KEYS)
-    paths = draw(mean, found, KEYS, paths=2000, rng=rng)
-    for nodes in partitions(KEYS).values():
-        one = nodes == nodes[0]
-        limit = np.quantile(paths[:, one].sum(1), 0.9, axis=0)
-        assert (actual[:, one].sum(1) <= limit).mean() == pytest.approx(0.9, abs=0.03)
-
-
-def test_a_level_that_groups_the_series_as_another_does_counts_once():
-    """A zone that lies in one state adds no partition of its own where the state says the same."""
-    keys = (("N", "N1", "a"), ("N", "N1", "b"), ("S", "S1", "a"), ("S", "S1", "b"))
-    assert [int(nodes.max()) + 1 for nodes in partitions(keys).values()] == [1, 2, 2, 4]
-
-
-def test_a_series_takes_the_method_that_foresaw_it_and_a_new_one_the_pooled_weights():
-    """Weights sum to one, differ by series, and are there for a series never seen."""
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(20, 40, size=(30, 2, 4))
-    wrong = rng.uniform(20, 40, size=truth.shape)
-    first, second = (np.where(np.arange(2)[:, None] == series, truth, wrong) for series in (0, 1))
-    blend = proven(truth, {"short": first, "long": second}, (("a",), ("b",)), spans=30)
-    assert np.sum(blend.own, axis=1) == pytest.approx([1.0, 1.0])
-    assert blend.own[0][0] > blend.own[1][0]
-    told = {"short": np.ones((1, 4)), "long": np.ones((1, 4))}
-    assert blend.apply((("new",),), told) == pytest.approx(np.ones((1, 4)))
-
-
-@pytest.mark.parametrize("kind", ["added", "multiplied"])
-def test_smoothing_carries_a_season_on_whether_it_adds_or_multiplies(kind: str):
-    """Once two seasons were seen, the third is foreseen; one pass answers for every origin alike."""
-    season = np.array([5.0, 20.0, 40.0, 15.0])
-    level = np.linspace(1.0, 2.0, 48)
-    y = (np.tile(season, 12) * level if kind == "multiplied" else np.tile(season, 12) + 20 * level)[None]
-    found = smoothings(y, season=4, horizon=4, origins=[3, 24, 44])
-    assert found[44][0] == pytest.approx(y[0, 44:], rel=0.1)
-    assert np.array_equal(found[24], smoothings(y[:, :24], season=4, horizon=4, origins=[24])[24])
 
 
 def test_quantiles_cover_what_they_say():
