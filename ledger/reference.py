@@ -18,8 +18,9 @@ from ledger.schema import subjects
 from ledger.schema.registers import key_revocations, keys, policies, policy_activations, reference
 
 ENDPOINTS: Final = "webhook_endpoints"  # endpoints are a register like any other
+SHADOW_PRICES: Final = "shadow_prices"
 # Every return asks for these whole, they have few rows that seldom change, and no personal data.
-SMALL: Final = frozenset({"sites", "recalls", ENDPOINTS})
+SMALL: Final = frozenset({"sites", "recalls", ENDPOINTS, SHADOW_PRICES})
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ from ledger.store import Transaction
 from policy.approvals import State
 from policy.guardrails import judge
 from policy.rulebook import Rulebook
+from policy.timing.calendar import Calendar
 from policy.verdict import Proposal, Status, Verdict
 from serving.case import budgeting, quality
 from serving.case.answer import Case, compose, inputs_of
-from serving.case.approving import calendar_of
 from serving.case.comparing import summary
 from serving.case.facts import MasterData, from_ledger, from_master_data, from_request
 from serving.case.insight import features_digest, look
@@ -92,7 +92,7 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
     proposal = Proposal(line.stage, facts, line.credit_requested, insight.candidates)
     verdict = judge(runtime.policies, proposal, site=line.site)
     identity = new_id("rec")
-    asks = _approvals(tx, verdict, identity, book, site=line.site, now=now)
+    asks = _approvals(verdict, identity, book, desk.calendar, now)
     body = compose(runtime, case, verdict)
     body |= {"id": identity, "created_at": iso(now), "supersedes": superseded.id if superseded else None}
     body["approvals"] = [_ask(ask) for ask in asks]
@@ -224,12 +224,12 @@ class Ask:
 
 
 def _approvals(
-    tx: Transaction, verdict: Verdict, identity: str, book: Rulebook, *, site: str, now: datetime
+    verdict: Verdict, identity: str, book: Rulebook, calendar: Calendar, now: datetime
 ) -> list[Ask]:
-    if verdict.status is Status.DENIED or not verdict.approvals:
+    if verdict.status is Status.DENIED:
         return []  # nobody is asked to wave through what is forbidden
-    days = book.limit("approval_expiry_days") or 1
-    expires = calendar_of(tx, site).after(now, days)  # the calendar by which it also escalates
+    # The calendar by which it also escalates.
+    expires = calendar.after(now, book.limit("approval_expiry_days") or 1)
     sentences = {fired.id: fired.sentence for fired in verdict.fired}
     return [
         Ask(

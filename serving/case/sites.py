@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from ledger.recommendations import Recommendation
+from ledger.reference import SHADOW_PRICES
 from ledger.store import Ledger, Transaction
 from models import economics, routing
 from serving.case.insight import HAZARDOUS
 
-REGISTER: Final = "shadow_prices"
 ENTRY: Final = "sites"
 EVERY: Final = timedelta(days=1)
 MOST_LINES: Final = 5000  # of a batch; the newest, where a day has more
@@ -32,7 +32,7 @@ def known_sites(tx: Transaction) -> tuple[routing.Site, ...]:
 
 
 def _prices(tx: Transaction) -> Mapping[str, float]:
-    last = tx.reference(REGISTER, ENTRY)
+    last = tx.reference(SHADOW_PRICES, ENTRY)
     return last.body["prices"] if last else {}
 
 
@@ -56,7 +56,7 @@ def price_sites(ledger: Ledger, now: datetime) -> int:
         How many lines were in the batch; none where the last batch is younger than a day or there is no site.
     """
     with ledger.read() as tx:
-        last = tx.reference(REGISTER, ENTRY)
+        last = tx.reference(SHADOW_PRICES, ENTRY)
         sites, due = known_sites(tx), last is None or now - last.at >= EVERY
         batch = _batch(tx, since=now - EVERY) if sites and due else []
     if not batch:
@@ -66,7 +66,7 @@ def price_sites(ledger: Ledger, now: datetime) -> int:
     prices = {site.name: float(price) for site, price in zip(sites, plan.prices, strict=True)}
     body = {"prices": prices, "lines": len(batch), "until": now.isoformat()}
     with ledger.write() as tx:
-        tx.put_reference(REGISTER, ENTRY, body=body, actor=PRICER, at=now)
+        tx.put_reference(SHADOW_PRICES, ENTRY, body=body, actor=PRICER, at=now)
     return len(batch)
 
 
