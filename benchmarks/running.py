@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -117,10 +118,19 @@ def start(
     raise RuntimeError(f"{' '.join(words)} did not get ready: {log.read_text()[-2000:]}")
 
 
+@cache
+def patient_client() -> httpx.Client:
+    """A client for many calls: httpx reads every authority's certificates for each that is made.
+
+    No connection is kept: its other end may be killed between two calls.
+    """
+    return httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def is_ready(running: Running) -> bool:
     """Whether /readyz answers 200."""
     try:
-        return httpx.get(f"{running.url}/readyz", timeout=5).status_code == httpx.codes.OK
+        return patient_client().get(f"{running.url}/readyz", timeout=5).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.ledger_clients import PATIENCE, Clients, Told, headers, judged
 from benchmarks.ledger_databases import KINDS, Databases, databases
-from benchmarks.running import is_ready
+from benchmarks.running import is_ready, patient_client
 from tests.factories import a_line
 from tests.journeys.conftest import Home, Served
 from tests.journeys.faults import fault
@@ -52,8 +52,8 @@ class Stand:
 
     def recommend(self, key: str, line: dict) -> httpx.Response:
         asking = headers(self.keys["orchestrator"], key)
-        return httpx.post(
-            f"{self.served.running.url}/v1/recommendations", json=line, headers=asking, timeout=PATIENCE
+        return patient_client().post(
+            f"{self.served.running.url}/v1/recommendations", json=line, headers=asking
         )
 
 
