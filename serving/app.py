@@ -22,12 +22,12 @@ from serving.api import (
     documents,
     events,
     forecasts,
-    operations,
     policies,
     quality,
     recommendations,
     reference,
 )
+from serving.api.operations import metrics, webhooks
 from serving.contract.document import HEALTH, document
 from serving.runtime import Runtime
 from serving.settings import Settings
@@ -53,7 +53,8 @@ ROUTERS = (
     policies,
     quality,
     audit,
-    operations,
+    metrics,
+    webhooks,
     pages,
     web_reference,
 )

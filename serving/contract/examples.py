@@ -93,7 +93,7 @@ BODIES: Final[Mapping[str, Any]] = {
         "fields": [{"name": "rma_number", "value": "RMA-1001"}],
         "comment": "The 1 was a 7.",
     },
-    "operations_add_endpoint": {"url": "https://erp.example.com/hooks/returns", "types": []},
+    "webhooks_add_endpoint": {"url": "https://erp.example.com/hooks/returns", "types": []},
     "quality_review": {"disposition": "REFURBISH", "credit": MONEY, "comment": None},
 }
 
@@ -141,8 +141,8 @@ LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "delegations_add": {
         "end": _link("delegations_end", "Stand in no more.", delegation_id="$response.body#/id")
     },
-    "operations_add_endpoint": {
-        "remove": _link("operations_remove_endpoint", "Send no more.", endpoint_id="$response.body#/id")
+    "webhooks_add_endpoint": {
+        "remove": _link("webhooks_remove_endpoint", "Send no more.", endpoint_id="$response.body#/id")
     },
     "policies_policies": {
         "files": _link("policies_policy", "The files.", digest="$response.body#/digest"),

@@ -1,0 +1,1 @@
+"""What runs the day: its figures, where events go out to, who holds which key."""
