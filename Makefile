@@ -12,7 +12,7 @@ export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_THREAD_LIMIT := 1
 
-.PHONY: help demo test serve bench check format lint types layers tests lock bento clean
+.PHONY: help demo test serve bench check format lint types layers tests chromium lock bento clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m serving.web.assets
 	touch $@
 
 demo: $(READY) ## the whole job on this machine: history, models, forecast, service, form, approval (DEMO_EXIT=1 stops after it)
@@ -47,9 +48,18 @@ types: $(READY)
 layers: $(READY)
 	$(BIN)/lint-imports
 
-tests: $(READY)
+tests: $(READY) chromium
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term
+
+# The pages are tested in a real browser. Where it is missing and may be installed, it is, and that is said.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "No Chromium here: installing Debian's for the tests of the pages (apt-get install chromium)"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null \
+	      || echo "Chromium could not be installed: the tests of the pages will fail" >&2; \
+	  else echo "No Chromium here and no right to install it: the tests of the pages will fail (apt-get install chromium)" >&2; fi; }
 
 bench: $(READY) ## every benchmark, or one: BENCH=name; QUICK=1 a minute each, FULL=1 the long version
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -31,8 +31,10 @@ from serving.api.operations import metrics, webhooks
 from serving.contract.document import HEALTH, document
 from serving.runtime import Runtime
 from serving.settings import Settings
-from serving.web import pages
+from serving.web import assets, overview
 from serving.web import reference as web_reference
+from serving.web.entry import sign_in
+from serving.web.problems import problem_page, wants_page
 
 DESCRIPTION = (
     "Recoup recommends what should happen to a returned item, within policy and subject to approval. "
@@ -55,7 +57,9 @@ ROUTERS = (
     audit,
     metrics,
     webhooks,
-    pages,
+    assets,
+    sign_in,
+    overview,
     web_reference,
 )
 
@@ -103,4 +107,6 @@ def _unknown(request: Request) -> Response:
     methods |= {"GET"} if path in {*HEALTH, "/openapi.json"} else set()
     if methods:
         raise HTTPException(405, "This path takes another method.", {"Allow": ", ".join(sorted(methods))})
+    if wants_page(request):
+        return problem_page(request, 404, "No page has this address.")
     raise HTTPException(404, "There is nothing at this path; /openapi.json lists what there is.")

@@ -83,6 +83,7 @@ class Runtime:
     shadow: Shadow | None = None
     ranker: fields.FieldRanker | None = None
     quality_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    session_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PLACES))
 
 
@@ -119,6 +120,7 @@ def open_runtime(settings: Settings) -> Runtime:
         tx.activate_policy(policies.digest, actor=SERVICE_ACTOR, at=now)
     shadow = open_shadow(settings.shadow_policy_dir, ledger)
     key = quality.secret_of(settings.home)
+    secret = settings.session_secret.get_secret_value().encode()
     return Runtime(
         settings,
         ledger,
@@ -128,6 +130,7 @@ def open_runtime(settings: Settings) -> Runtime:
         shadow,
         fields.promoted(settings.bentoml_home),
         key,
+        secret or quality.secret_of(settings.home, "session"),
     )
 
 

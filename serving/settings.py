@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -45,6 +45,17 @@ class Settings(BaseSettings):
 
     webhooks_to_private: bool = Field(
         default=False, description="allow webhooks to private and loopback addresses"
+    )
+
+    public_url: str | None = Field(
+        None,
+        description="address under which people reach the pages; with https cookies are sent over TLS alone",
+    )
+    session_hours: float = Field(
+        8.0, gt=0, le=168, description="how long a sign-in to the pages holds, hours"
+    )
+    session_secret: SecretStr = Field(
+        SecretStr(""), description="signs sessions; the same for every replica; made under home by default"
     )
 
     @property

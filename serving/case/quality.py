@@ -31,12 +31,12 @@ REGISTER: Final = "quality_reviews"  # version 1 is the draw, version 2 the answ
 PAGE: Final = 50
 
 
-def secret_of(home: Path) -> bytes:
-    """The key of the draw, made at the first start and kept under `home` for its owner alone."""
-    path = home / "quality.key"
+def secret_of(home: Path, name: str = "quality") -> bytes:
+    """The key of the draw, or another, made at the first start and kept under `home` for its owner alone."""
+    path = home / f"{name}.key"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
-        fresh = home / f"quality.{secrets.token_hex(8)}.new"
+        fresh = home / f"{name}.{secrets.token_hex(8)}.new"
         fresh.touch(mode=0o600)
         fresh.write_bytes(secrets.token_bytes(32))
         # A link never replaces: of several processes that start at once, all use the first one's key.

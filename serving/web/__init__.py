@@ -1,1 +1,1 @@
-"""Pages for approvers and planners."""
+"""Pages for approvers, planners and data scientists; what they show, the API shows as well."""

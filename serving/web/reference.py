@@ -6,19 +6,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Request, Response
 
-from serving.web.pages import CSP, templates
+from serving.web.problems import PageRoute
+from serving.web.rendering import page
+from serving.web.visitors import Anyone
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-@router.get("/docs", response_class=HTMLResponse)
-def reference(request: Request) -> HTMLResponse:
+@router.get("/docs")
+def reference(request: Request, visitor: Anyone) -> Response:
     """Every call: who may make it, what it takes, what it answers."""
     document = request.app.openapi()
-    page = {
+    shown = {
         "info": document["info"],
         "version": document["openapi"],
         "calls": list(_calls(document)),
@@ -27,8 +28,7 @@ def reference(request: Request) -> HTMLResponse:
             for name, schema in document["components"]["schemas"].items()
         },
     }
-    html = templates.get_template("reference.html").render(page)
-    return HTMLResponse(html, headers={"Content-Security-Policy": CSP})
+    return page(request, "reference.html", shown)
 
 
 def _calls(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
