@@ -16,6 +16,7 @@ NAMES = (
     "forecast_quality",
     "ledger_faults",
     "ledger_scale",
+    "pages_speed",
     "policy_speed",
     "service_speed",
     "triage_quality",

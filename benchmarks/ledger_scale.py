@@ -147,11 +147,16 @@ def fill(ledger: Ledger, returns: int) -> None:
     """Write one case, then copy its rows until there are as many returns as asked for."""
     with ledger.write() as tx:
         case(tx, "seed", "C-seed", "SKU-seed")
+    multiply(ledger, returns)
+
+
+def multiply(ledger: Ledger, returns: int, *, waiting: int = WAITING) -> None:
+    """Copy all that a ledger of one case holds until there are so many; one in `waiting` stays open."""
     with ledger._begin(exclusive=True) as connection:  # noqa: SLF001  # no door of the ledger copies rows
         step = connection.execute(select(chain_head.c.seq)).scalar_one()
     for first in range(1, returns, PART):
         with ledger._begin(exclusive=True, long=True) as connection:  # noqa: SLF001
-            copy(connection, first, min(first + PART, returns), step)
+            copy(connection, first, min(first + PART, returns), step, waiting)
     with ledger._begin(exclusive=True, long=True) as connection:  # noqa: SLF001
         freely(connection)
         end = {"seq": returns * step, "hash": f"end-{returns}"}
@@ -169,7 +174,7 @@ def freely(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-def copy(connection: Connection, first: int, end: int, step: int) -> None:
+def copy(connection: Connection, first: int, end: int, step: int, waiting: int) -> None:
     """Copy the first case's rows once for every number from `first` up to `end`."""
     freely(connection)
     counted = f"SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {end - 1}"
@@ -177,19 +182,19 @@ def copy(connection: Connection, first: int, end: int, step: int) -> None:
     dialect = POSTGRESQL if connection.dialect.name == "postgresql" else SQLITE
     for table, seed in SEEDS.items():
         names = [column.name for column in table.c]
-        values = ", ".join(value_of(table, name, dialect) for name in names)
+        values = ", ".join(value_of(table, name, dialect, waiting) for name in names)
         into = ", ".join(f'"{name}"' for name in names)
         source = f"SELECT {values} FROM {table.name} seed CROSS JOIN numbers WHERE {seed}"
         statement = f"INSERT INTO {table.name} ({into}) {numbers} {source}"  # our own names
         connection.exec_driver_sql(statement.replace("STEP", str(step)))
 
 
-def value_of(table: Table, name: str, dialect: Mapping[str, str]) -> str:
+def value_of(table: Table, name: str, dialect: Mapping[str, str], waiting: int) -> str:
     """The expression for a column of the copy with number n."""
     if table is subjects and name in {"customer_id", "pseudonym"}:
         return f"'{'C-' if name == 'customer_id' else 'sub_'}' || n"
     if table in {approval_state, approval_roles} and name == "status":
-        return f"CASE WHEN n - n / {WAITING} * {WAITING} = 0 THEN seed.status ELSE 'approved' END"
+        return f"CASE WHEN n - n / {waiting} * {waiting} = 0 THEN seed.status ELSE 'approved' END"
     if name in IDS:
         return f"seed.{name} || '-' || n"
     return dialect.get(name) or COLUMNS.get(name) or f'seed."{name}"'

@@ -19,6 +19,7 @@ class Action(Enum):
     EVENTS = "events:write"
     DOCUMENTS_WRITE = "documents:write"
     DOCUMENTS_READ = "documents:read"
+    DOCUMENTS_CORRECT = "documents:correct"
     INBOX = "approvals:read"
     VOTE = "approvals:vote"
     RECALL = "approvals:recall"
@@ -50,6 +51,7 @@ _APPROVER: Final = frozenset(
     {
         Action.READ_RETURNS,
         Action.DOCUMENTS_READ,
+        Action.DOCUMENTS_CORRECT,  # and then has had to do with the case: it is for somebody else to approve
         Action.INBOX,
         Action.VOTE,
         Action.RECALL,
@@ -69,6 +71,7 @@ RIGHTS: Final[dict[str, frozenset[Action]]] = {
             Action.EVENTS,
             Action.DOCUMENTS_WRITE,
             Action.DOCUMENTS_READ,
+            Action.DOCUMENTS_CORRECT,
             Action.RECALL,
             Action.WEBHOOKS,
         }

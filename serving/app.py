@@ -35,6 +35,7 @@ from serving.web import assets, overview
 from serving.web import reference as web_reference
 from serving.web.entry import sign_in
 from serving.web.problems import problem_page, wants_page
+from serving.web.work import deciding, inbox, papers, story
 
 DESCRIPTION = (
     "Recoup recommends what should happen to a returned item, within policy and subject to approval. "
@@ -60,6 +61,10 @@ ROUTERS = (
     assets,
     sign_in,
     overview,
+    inbox,
+    deciding,
+    papers,
+    story,
     web_reference,
 )
 

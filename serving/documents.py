@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,29 @@ def read(
     """
     limits = Limits(max_bytes=settings.document_limit, seconds=settings.document_seconds)
     return reading.to_plain(reading.read(data, name=name, kind=kind, ranker=ranker, limits=limits))
+
+
+def page_picture(document: Document, number: int, *, settings: Settings) -> Path:
+    """The file with a page of a document as people see it, drawn when it is first looked at.
+
+    Raises
+    ------
+    DocumentError
+        Where the original is gone, cannot be read, or has no such page.
+    """
+    folder = settings.home / "documents"
+    kept = folder / "pages" / f"{Path(document.path).stem}-{number}.jpg"
+    if not kept.exists():
+        original = folder / Path(document.path).name
+        if not document.path or not original.exists():
+            raise reading.DocumentError("the original of this document is not here any more.")
+        limits = Limits(max_bytes=settings.document_limit, seconds=settings.document_seconds)
+        drawn = reading.picture(original.read_bytes(), page=number, limits=limits)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(f".{secrets.token_hex(4)}.part")
+        partial.write_bytes(drawn)
+        partial.replace(kept)
+    return kept
 
 
 def keep(data: bytes, folder: Path) -> tuple[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.documents.apart.isolation import extract_apart
+from features.documents.apart.isolation import extract_apart, picture_apart
 from features.documents.document import Document, Kind, to_plain
 from features.documents.fields import Ranker, assemble
 from features.documents.intake import (
@@ -23,6 +23,7 @@ __all__ = [
     "Limits",
     "Ranker",
     "UnsupportedDocumentError",
+    "picture",
     "read",
     "to_plain",
 ]
@@ -60,3 +61,15 @@ def read(
     """
     recognise(data, limits=limits)
     return assemble(extract_apart(data, kind=kind, limits=limits), name=name, ranker=ranker)
+
+
+def picture(data: bytes, *, page: int, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Return a page as people see it, as JPEG; the places of words and fields lie on it in proportion.
+
+    Raises
+    ------
+    DocumentError
+        If the file cannot be read or has no such page.
+    """
+    recognise(data, limits=limits)
+    return picture_apart(data, page=page, limits=limits)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 
 from features.returns import Money
 from ledger.approvals.records import PENDING, Approval
@@ -75,14 +75,9 @@ class Inbox(Recommendations):
         limit: int = 100,
     ) -> tuple[Approval, ...]:
         """Return a page of the inbox, oldest first; `after` is the last id of the page before."""
-        inbox = approval_state.c if role is None else approval_roles.c
-        page = select(inbox.approval_id).order_by(inbox.seq).limit(limit)
-        if role is not None:
-            page = page.where(approval_roles.c.role == role)
-        if status is not None:
-            page = page.where(inbox.status == status)
-        if sites is not None:
-            page = page.where(inbox.site.in_(sites))
+        inbox = _inbox(role)
+        page = _narrowed(select(inbox.approval_id), status=status, role=role, sites=sites)
+        page = page.order_by(inbox.seq).limit(limit)
         if after is not None:
             page = page.where(
                 inbox.seq > select(approvals.c.seq).where(approvals.c.id == after).scalar_subquery()
@@ -90,6 +85,20 @@ class Inbox(Recommendations):
         # The page is found in one index alone; only its rows are then read whole.
         query = _joined().where(approvals.c.id.in_(page)).order_by(approvals.c.seq)
         return tuple(map(_read, self._all(query)))
+
+    def count_approvals(
+        self,
+        *,
+        status: str | None = PENDING,
+        role: str | None = None,
+        sites: Sequence[str] | None = None,
+        at_most: int = 100_000,
+    ) -> int:
+        """Return how many there are of what `approvals` pages through; larger numbers are not counted out."""
+        found = _narrowed(select(_inbox(role).seq), status=status, role=role, sites=sites).limit(at_most)
+        row = self._first(select(func.count().label("many")).select_from(found.subquery()))
+        assert row is not None
+        return int(row["many"])
 
     def approvals_of(self, recommendation_id: str) -> tuple[Approval, ...]:
         """Return all approvals of a recommendation, oldest first."""
@@ -118,6 +127,22 @@ class Inbox(Recommendations):
         rows = [{**state, "role": role} for role in dict.fromkeys(roles)]
         if rows:
             self._connection.execute(insert(approval_roles), rows)
+
+
+def _inbox(role: str | None) -> Any:
+    """The columns of the inbox: of one role, or of everyone."""
+    return approval_state.c if role is None else approval_roles.c
+
+
+def _narrowed(
+    query: Select[Any], *, status: str | None, role: str | None, sites: Sequence[str] | None
+) -> Select[Any]:
+    inbox = _inbox(role)
+    if role is not None:
+        query = query.where(approval_roles.c.role == role)
+    if status is not None:
+        query = query.where(inbox.status == status)
+    return query if sites is None else query.where(inbox.site.in_(sites))
 
 
 def _joined() -> Select[Any]:

@@ -84,14 +84,29 @@ def inbox(  # filters of a list
     after: Annotated[Filter, Query()] = None,
 ) -> Any:
     """Approvals oldest first; an approver sees what asks for the own role unless another is named."""
+    narrowed = scope(caller, status=status, role=role, site=site)
+    with doors.ledger.read() as tx:
+        page = tx.approvals(**narrowed, after=after, limit=PAGE)
+    items = [wire(approval, now=doors.now()) for approval in page]
+    return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
+
+
+def scope(caller: Caller, *, status: str | None, role: str | None, site: str | None) -> dict[str, Any]:
+    """What narrows the inbox for this caller: sites in reach, and the own role unless another is named.
+
+    Raises
+    ------
+    ProblemError
+        403 for a site out of reach.
+    """
     if site is not None:
         auth.check_site(caller, site)
     sites = [site] if site is not None else sorted(caller.sites) or None
-    role = role or (caller.role if caller.role in APPROVERS else None)
-    with doors.ledger.read() as tx:
-        page = tx.approvals(status=status, role=role, sites=sites, after=after, limit=PAGE)
-    items = [wire(approval, now=doors.now()) for approval in page]
-    return {"items": items, "next": page[-1].id if len(page) == PAGE else None}
+    return {
+        "status": status,
+        "role": role or (caller.role if caller.role in APPROVERS else None),
+        "sites": sites,
+    }
 
 
 @router.get("/{approval_id}", summary="One approval, with its ETag", response_model=shapes.WholeApproval)
@@ -133,7 +148,7 @@ def _vote(
         now, book = doors.now(), doors.policies.at(approval.site)
         said = reasoned(body.reason_code, body.comment)
         one = Vote(new_id("vote"), approval.id, caller.subject, caller.role, body.vote, said, now)
-        cast(tx, approval, one, voter=_voter(caller), authority=book.authority)
+        cast(tx, approval, one, voter=voter_of(caller), authority=book.authority)
         return _answer(tx, approval_id, now, status=201)
 
     return once(doors, caller, key, digest(f"vote {approval_id}", body), work)
@@ -196,7 +211,7 @@ def delegate(  # header and body of one call
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
         standing = circle_of(tx, approval, book.authority)
-        rules.check_delegation(standing, _voter(caller), to=body.to, authority=book.authority, now=now)
+        rules.check_delegation(standing, voter_of(caller), to=body.to, authority=book.authority, now=now)
         passed = Delegation(new_id("dlg"), approval.id, caller.role, caller.subject, body.to, now)
         tx.add_delegation(passed, expected_version=approval.version)
         notify(tx, EventType.APPROVAL_DELEGATED, approval, {"to": body.to}, actor=caller.subject, at=now)
@@ -225,7 +240,7 @@ def recall(  # header and body of one call
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
         standing = circle_of(tx, approval, book.authority)
-        rules.check_recall(standing, _voter(caller), authority=book.authority, now=now)
+        rules.check_recall(standing, voter_of(caller), authority=book.authority, now=now)
         settle(tx, approval, State.RECALLED, actor=caller.subject, at=now, reason=body.reason)
         notify(tx, EventType.APPROVAL_RECALLED, approval, {}, actor=caller.subject, at=now)
         return _answer(tx, approval_id, now, status=201)
@@ -233,7 +248,8 @@ def recall(  # header and body of one call
     return once(doors, caller, key, digest(f"recall {approval_id}", body), work).response()
 
 
-def _voter(caller: Caller) -> rules.Voter:
+def voter_of(caller: Caller) -> rules.Voter:
+    """The caller as the rules of voting see one."""
     return rules.Voter(caller.subject, frozenset({caller.role}), caller.sites)
 
 

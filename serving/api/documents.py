@@ -25,6 +25,7 @@ from serving.stamps import iso, new_id
 router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=StrictRoute)
 Sender = Annotated[Caller, permit(Action.DOCUMENTS_WRITE)]
 Reader = Annotated[Caller, permit(Action.DOCUMENTS_READ)]
+Corrector = Annotated[Caller, permit(Action.DOCUMENTS_CORRECT)]
 
 
 class Evidence(StrEnum):
@@ -105,7 +106,7 @@ def get(doors: Doors, caller: Reader, document_id: str) -> dict[str, Any]:
     """The fields as they were read, and the corrections since."""
     with doors.ledger.read() as tx:
         found = tx.document(document_id)
-        _check_sites(tx, caller, found)
+        check_sites(tx, caller, found)
         if not found.body:
             raise NotInLedgerError(f"what document {document_id} said was erased.")
         corrections = tx.corrections(document_id)
@@ -120,12 +121,12 @@ def get(doors: Doors, caller: Reader, document_id: str) -> dict[str, Any]:
     response_model=records.Corrected,
 )
 def correct(
-    doors: Doors, caller: Sender, key: IdempotencyKey, document_id: str, body: CorrectionRequest
+    doors: Doors, caller: Corrector, key: IdempotencyKey, document_id: str, body: CorrectionRequest
 ) -> JSONResponse:
     """Store a person's reading beside the machine's; both stay."""
 
     def work(tx: Transaction) -> Answer:
-        _check_sites(tx, caller, tx.document(document_id))
+        check_sites(tx, caller, tx.document(document_id))
         now, correction_id = doors.now(), new_id("cor")
         tx.add_correction(Correction(correction_id, document_id, body.model_dump(), caller.subject, now))
         said = {"id": correction_id, "document_id": document_id, "actor": caller.subject, "at": iso(now)}
@@ -134,7 +135,7 @@ def correct(
     return once(doors, caller, key, digest(f"correct {document_id}", body), work).response()
 
 
-def _check_sites(tx: Transaction, caller: Caller, document: Document) -> None:
+def check_sites(tx: Transaction, caller: Caller, document: Document) -> None:
     """Refuse a document of a return line at a site that is out of the caller's scope."""
     for recommendation in tx.answering(document.return_line_id) if document.return_line_id else ():
         auth.check_site(caller, recommendation.site)

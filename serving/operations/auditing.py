@@ -101,4 +101,6 @@ def _finish(gone: Erasure, ledger: Ledger, settings: Settings) -> None:
     """Remove the originals of erased documents, and the bytes of erased rows from the database's files."""
     for name in gone.files:
         (settings.home / "documents" / Path(name).name).unlink(missing_ok=True)
+        for drawn in (settings.home / "documents" / "pages").glob(f"{Path(name).stem}-*"):
+            drawn.unlink(missing_ok=True)
     ledger.compact()

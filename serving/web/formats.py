@@ -47,7 +47,12 @@ def moment_of(value: datetime | str) -> datetime:
 
 def written_moment(value: datetime | str, locale: Locale) -> str:
     """Day and time of a moment; the pages say once that times are UTC."""
-    return str(format_datetime(moment_of(value), "medium", tzinfo=UTC, locale=locale)).replace("\u202f", " ")
+    return _moment(moment_of(value), locale)
+
+
+@lru_cache(maxsize=4096)
+def _moment(value: datetime, locale: Locale) -> str:
+    return str(format_datetime(value, "medium", tzinfo=UTC, locale=locale)).replace("\u202f", " ")
 
 
 def written_day(value: date | datetime | str, locale: Locale) -> str:
@@ -69,7 +74,12 @@ def written_money(value: Any, locale: Locale, currency: str = "") -> str:
         value, currency = value["amount"], value["currency"]
     if not currency:
         return written_number(value, locale, digits=2)
-    return str(format_currency(Decimal(str(value)), currency, locale=locale))
+    return _amount(str(value), currency, locale)
+
+
+@lru_cache(maxsize=4096)
+def _amount(text: str, currency: str, locale: Locale) -> str:
+    return str(format_currency(Decimal(text), currency, locale=locale))
 
 
 def written_number(value: Any, locale: Locale, digits: int = 0) -> str:

@@ -137,6 +137,7 @@ templates.filters |= {
     "words": _words,
     "iso": _iso,
     "path": lambda value: quote(str(value), safe=""),
+    "list_items": lambda value: list(value.items()),
     "line_path": lambda value: quote(str(value), safe="/"),
 }
 templates.globals |= {"static": static_url, "Action": Action}

@@ -16,6 +16,7 @@ DOORS = {
     Action.EVENTS: ("POST", "/v1/events"),
     Action.DOCUMENTS_WRITE: ("POST", "/v1/documents"),
     Action.DOCUMENTS_READ: ("GET", "/v1/documents/doc_x"),
+    Action.DOCUMENTS_CORRECT: ("POST", "/v1/documents/doc_x/corrections"),
     Action.INBOX: ("GET", "/v1/approvals"),
     Action.VOTE: ("POST", "/v1/approvals/apr_x/votes"),
     Action.RECALL: ("POST", "/v1/approvals/apr_x/recall"),

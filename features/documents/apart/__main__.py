@@ -24,6 +24,7 @@ from features.documents.apart.isolation import EXTRACTION, READ
 from features.documents.document import Kind
 from features.documents.extraction import extract
 from features.documents.intake import DocumentError, Limits
+from features.documents.picture import picture
 from features.documents.readings.labels import options
 
 MESSAGE: Final = 4096  # bytes of the longest request
@@ -77,15 +78,18 @@ def _child(request: dict[str, Any], document: int, answer: int) -> None:
         confine(limits, folder=request["folder"])
         os.write(answer, b"%d\n" % os.getpid())
         with os.fdopen(document, "rb") as source, os.fdopen(answer, "wb") as target:
-            target.write(_read(source.read(), request["kind"], limits))
+            target.write(_answered(source.read(), request, limits))
         status = 0
     finally:
         # Also past exceptions: nothing of the server's may run on in a child.
         os._exit(status)
 
 
-def _read(data: bytes, kind: str | None, limits: Limits) -> bytes:
+def _answered(data: bytes, request: dict[str, Any], limits: Limits) -> bytes:
     try:
+        if request.get("page"):
+            return READ + b"\n" + picture(data, number=request["page"], limits=limits)
+        kind = request["kind"]
         found = extract(data, kind=Kind(kind) if kind else None, limits=limits)
     except DocumentError as refusal:
         return f"{type(refusal).__name__}\n{refusal}".encode()

@@ -141,6 +141,28 @@ class _Child:
 def extract_apart(data: bytes, *, kind: Kind | None, limits: Limits) -> Extraction:
     """Return what a process of the document's own reads in it.
 
+    Raises
+    ------
+    DocumentError
+        If the document cannot be read, or costs more than its limits.
+    """
+    return EXTRACTION.validate_json(_apart(data, {"kind": kind.value if kind else None}, limits))
+
+
+def picture_apart(data: bytes, *, page: int, limits: Limits) -> bytes:
+    """Return a page as people see it, a JPEG that a process of the document's own has drawn.
+
+    Raises
+    ------
+    DocumentError
+        As for `extract_apart`, or if there is no such page.
+    """
+    return _apart(data, {"kind": None, "page": page}, limits)
+
+
+def _apart(data: bytes, asked: dict[str, object], limits: Limits) -> bytes:
+    """Return what a process of the document's own says about it.
+
     The process has no environment of ours and no network, a session that is killed as a whole, a private
     temporary folder, and limits on memory, time and files.
 
@@ -152,11 +174,11 @@ def extract_apart(data: bytes, *, kind: Kind | None, limits: Limits) -> Extracti
     with tempfile.TemporaryDirectory(prefix="recoup-document-") as folder:
         document = Path(folder, "document")
         document.write_bytes(data)
-        request = {"kind": kind.value if kind else None, "limits": asdict(limits), "folder": folder}
+        request = {**asked, "limits": asdict(limits), "folder": folder}
         said = _answer(json.dumps(request).encode(), document, seconds=limits.seconds)
     status, _, body = said.partition(b"\n")
     if status == READ:
-        return EXTRACTION.validate_json(body)
+        return body
     refusal = REFUSALS.get(status.decode(errors="replace"))
     if refusal is None:
         raise DocumentError("the document could not be read within its limits; export or scan it again.")

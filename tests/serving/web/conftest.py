@@ -16,6 +16,8 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.running import free_port
+from policy.policies import DEFAULT_RULES, PolicySet, files_of
+from serving.runtime import Champions
 from tests.serving.conftest import Service
 
 WIDE, NARROW = 1440, 360
@@ -115,6 +117,16 @@ def open_site(browser: Browser) -> Iterator[Callable[[Service], Site]]:
         server.should_exit = True
         thread.join(10)
     assert not [one for site in sites for one in site.complaints]
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service], champions: Champions) -> Service:
+    """A service with all its models, without a budget for fraud reviews: amounts decide who is asked."""
+    files = files_of(DEFAULT_RULES)
+    some, none = (f"fraud_reviews_per_day: {{unit: count, value: {number}" for number in (40, 0))
+    assert some in files["finance.yaml"]
+    files["finance.yaml"] = files["finance.yaml"].replace(some, none)
+    return make_service(champions, policies=PolicySet.parse(files))
 
 
 @pytest.fixture
