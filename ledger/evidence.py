@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select, update
 
 from features.events import Event, EventType
 from features.returns import Grade, Money
-from ledger.chain import NotInLedgerError
+from ledger.chain import NotInLedgerError, iso
 from ledger.personal import opened, with_personal
 from ledger.schema import lines, recommendations
-from ledger.schema.registers import corrections, documents, events, outcomes
+from ledger.schema.registers import corrections, documents, events, outcomes, repeats
 from ledger.waits import Waits
 from policy.timing.stages import MILESTONES
 
@@ -94,7 +95,19 @@ class Evidence(Waits):
             if new[-1]:
                 self._add(event, actor)
         self._bring_up_to_date({event.subject for event in batch if event.type in MILESTONES})
+        self._count_repeats([event for event, fresh in zip(batch, new, strict=True) if not fresh])
         return tuple(new)
+
+    def _count_repeats(self, again: Sequence[Event]) -> None:
+        """Count, by day, line and source, the events that came before."""
+        found = Counter((iso(one.recorded_at)[:10], one.subject, one.source) for one in again)
+        for (day, subject, source), times in found.items():
+            row = {"day": day, "subject": subject, "source": source}
+            same = [repeats.c[name] == value for name, value in row.items()]
+            more = update(repeats).where(*same).values(times=repeats.c.times + times)
+            # Writers take turns, so nobody adds the row between the two statements.
+            if not self._connection.execute(more).rowcount:
+                self._connection.execute(insert(repeats), {**row, "times": times})
 
     def _seen(self, batch: Sequence[Event]) -> set[tuple[str, str]]:
         ids = {event.id for event in batch}

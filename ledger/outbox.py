@@ -12,13 +12,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Insert, Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.chain import IdempotencyInFlightError, NotInLedgerError
 from ledger.reference import ENDPOINTS, Registers
-from ledger.schema import answers
-from ledger.schema.registers import deliveries, outbox
+from ledger.schema import answers, lines
+from ledger.schema.registers import deliveries, outbox, repeats
 
 PENDING: Final = "pending"
 DELIVERED: Final = "delivered"
@@ -71,6 +71,30 @@ class Delivery:
     attempts: int
     status: str = PENDING
     error: str = field(default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Messages of a window: sent out, of them given up, replayed, either of the two; and repeats taken in."""
+
+    sent: int
+    dead: int
+    replayed: int
+    failed: int
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A delivery as whoever looks after it sees it."""
+
+    message_id: str
+    type: str
+    subject: str
+    at: datetime
+    attempts: int
+    error: str
+    next_at: datetime
 
 
 class Outbox(Registers):
@@ -141,26 +165,66 @@ class Outbox(Registers):
             if endpoint.wants(message.type):
                 self._send(message.id, endpoint.id, message.at)
 
-    def replay(self, endpoint_id: str, *, since: datetime, actor: str, at: datetime) -> int:
-        """Put every message since a moment on its way to an endpoint again; return how many."""
+    def replay(
+        self, endpoint_id: str, *, since: datetime, actor: str, at: datetime, dead_only: bool = False
+    ) -> int:
+        """Send messages since a moment, or those given up, to an endpoint again; return how many."""
         endpoint = next((one for one in self.endpoints() if one.id == endpoint_id), None)
         if endpoint is None:
             raise NotInLedgerError("there is no webhook endpoint of this id.")
-        rows = self._all(
-            select(outbox.c.id, outbox.c.type).where(outbox.c.at >= since).order_by(outbox.c.seq)
-        )
-        again = [row["id"] for row in rows if endpoint.wants(row["type"])]
-        for message_id in again:
-            own = (deliveries.c.message_id == message_id) & (deliveries.c.endpoint_id == endpoint_id)
-            self._connection.execute(delete(deliveries).where(own))
-            self._send(message_id, endpoint_id, at)
+        own = (deliveries.c.message_id == outbox.c.id) & (deliveries.c.endpoint_id == endpoint_id)
+        query = select(outbox.c.id, outbox.c.type, deliveries.c.status).outerjoin(deliveries, own)
+        rows = self._all(query.where(outbox.c.at >= since).order_by(outbox.c.seq))
+        again = [row for row in rows if endpoint.wants(row["type"])]
+        again = [row for row in again if row["status"] == DEAD] if dead_only else again
+        for row in again:
+            if row["status"] is None:
+                self._send(row["id"], endpoint_id, at)
+                continue
+            mine = (deliveries.c.message_id == row["id"]) & (deliveries.c.endpoint_id == endpoint_id)
+            anew = {"status": PENDING, "attempts": 0, "next_at": at, "replays": deliveries.c.replays + 1}
+            self._connection.execute(update(deliveries).where(mine).values(**anew))
         self.append(
             "messages.replayed", subject=endpoint_id, actor=actor, at=at, body={"messages": len(again)}
         )
         return len(again)
 
+    def traffic(self, start: datetime, end: datetime, *, site: str | None = None) -> Traffic:
+        """Count the messages of a window by what became of them, of one site's lines if asked."""
+        one = deliveries.c
+        tried: Select[Any] = select(
+            func.count().label("sent"),
+            func.sum(case((one.status == DEAD, 1), else_=0)).label("dead"),
+            func.sum(case((one.replays > 0, 1), else_=0)).label("replayed"),
+            func.sum(case(((one.status == DEAD) | (one.replays > 0), 1), else_=0)).label("failed"),
+        ).select_from(deliveries.join(outbox, outbox.c.id == one.message_id))
+        tried = tried.where((one.attempts > 0) | (one.replays > 0), outbox.c.at >= start, outbox.c.at < end)
+        again: Select[Any] = select(func.sum(repeats.c.times).label("repeats")).where(
+            repeats.c.day >= start.date().isoformat(), repeats.c.day <= end.date().isoformat()
+        )
+        if site is not None:
+            tried = tried.join(lines, lines.c.return_line_id == outbox.c.subject).where(lines.c.site == site)
+            again = again.join(lines, lines.c.return_line_id == repeats.c.subject).where(lines.c.site == site)
+        ours, theirs = self._first(tried) or {}, self._first(again) or {}
+        named = {name: int(ours.get(name) or 0) for name in ("sent", "dead", "replayed", "failed")}
+        return Traffic(**named, repeats=int(theirs.get("repeats") or 0))
+
+    def undelivered(
+        self, endpoint_id: str, *, status: str, after: str | None = None, limit: int = 100
+    ) -> tuple[Undelivered, ...]:
+        """Return the deliveries of an endpoint in one state, oldest message first."""
+        one = deliveries.c
+        query = select(
+            one.message_id, outbox.c.type, outbox.c.subject, outbox.c.at, one.attempts, one.error, one.next_at
+        ).join(outbox, outbox.c.id == one.message_id)
+        query = query.where(one.endpoint_id == endpoint_id, one.status == status)
+        if after is not None:
+            last = select(outbox.c.seq).where(outbox.c.id == after).scalar_subquery()
+            query = query.where(outbox.c.seq > last)
+        return tuple(Undelivered(**row) for row in self._all(query.order_by(outbox.c.seq).limit(limit)))
+
     def _send(self, message_id: str, endpoint_id: str, at: datetime) -> None:
-        on_its_way = {"status": PENDING, "attempts": 0, "next_at": at, "error": ""}
+        on_its_way = {"status": PENDING, "attempts": 0, "next_at": at, "error": "", "replays": 0}
         self._connection.execute(
             insert(deliveries), {**on_its_way, "message_id": message_id, "endpoint_id": endpoint_id}
         )
@@ -218,6 +282,11 @@ class Queue:
         """Give a delivery up; it can be replayed."""
         self._settle(delivery, status=DEAD, error=error)
 
+    def oldest_due(self) -> datetime | None:
+        """Return since when the longest due delivery waits; None where nothing is on its way."""
+        query = select(func.min(deliveries.c.next_at)).where(deliveries.c.status == PENDING)
+        return self._connection.execute(query).scalar()
+
     def counts(self) -> dict[str, int]:
         """Return how many deliveries are pending, delivered and dead."""
         query = select(deliveries.c.status, func.count().label("n")).group_by(deliveries.c.status)
@@ -227,4 +296,6 @@ class Queue:
         own = (deliveries.c.message_id == delivery.message.id) & (
             deliveries.c.endpoint_id == delivery.endpoint_id
         )
+        # Whose claim has lapsed says nothing more: another relay has the message, or it was replayed.
+        own &= (deliveries.c.attempts == delivery.attempts) & (deliveries.c.status == PENDING)
         self._connection.execute(update(deliveries).where(own).values(**changed))

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Select, Text, bindparam, func, select
 
-from ledger.chain import ConflictError, Head, NotInLedgerError
+from ledger.chain import ConflictError, Head, NotInLedgerError, into, row_digest
 from ledger.personal import CUSTOMER_REGISTERS, behind, opened, with_personal
 from ledger.reviews.quality import Draws
 from ledger.schema import subjects
@@ -59,8 +59,9 @@ class Key:
     revoked_at: datetime | None = None
 
     def is_good(self, at: datetime) -> bool:
-        """Say whether the key opens anything at `at`."""
-        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+        """Say whether the key opens anything at `at`; one that was revoked may have been left some time."""
+        ends = [end for end in (self.revoked_at, self.expires_at) if end is not None]
+        return all(at < end for end in ends)
 
 
 Kept: TypeAlias = dict[str, tuple[int, tuple[Reference, ...]]]
@@ -185,8 +186,10 @@ class Registers(Draws):
         """Return all keys, oldest first."""
         return tuple(_key(row) for row in self._all(_keys().order_by(keys.c.seq)))
 
-    def revoke_key(self, key_hash: str, *, actor: str, at: datetime) -> None:
-        """Record that a key opens nothing any more; repeating it changes nothing.
+    def revoke_key(
+        self, key_hash: str, *, actor: str, at: datetime, effective: datetime | None = None
+    ) -> None:
+        """Record that a key opens nothing from now, or from `effective`; repeating it changes nothing.
 
         Raises
         ------
@@ -197,8 +200,11 @@ class Registers(Draws):
         if key is None:
             raise NotInLedgerError("there is no key with this hash.")
         if key.revoked_at is None:
-            values = {"hash": key_hash, "actor": actor, "at": at}
-            self._record(key_revocations, values, kind="key.revoked", subject=key.subject)
+            # The row says from when; its entry, when that was said.
+            values = {"hash": key_hash, "actor": actor, "at": effective or at}
+            body = {"table": key_revocations.name, "row": row_digest(key_revocations, values)}
+            entry = self.append("key.revoked", subject=key.subject, actor=actor, at=at, body=body)
+            self._connection.execute(into(key_revocations), {**values, "seq": entry.seq})
 
 
 @cache

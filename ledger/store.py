@@ -116,6 +116,12 @@ class Ledger:
         """Close all connections."""
         self._engine.dispose()
 
+    def traced(self, provider: Any) -> None:
+        """Have statements make spans of an OpenTelemetry provider."""
+        from ledger.tracing import trace  # noqa: PLC0415  # seconds of imports that few need
+
+        trace(self._engine, provider)
+
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that reads one consistent state."""

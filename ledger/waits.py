@@ -16,7 +16,7 @@ from sqlalchemy import Select, delete, func, insert, select, update
 
 from features.events import EventType
 from ledger.history import Histories
-from ledger.schema import lines, standing, waits
+from ledger.schema import approval_state, approvals, lines, standing, waits
 from ledger.schema.registers import events, outcomes
 from policy.timing.stages import MILESTONES, waiting
 
@@ -58,6 +58,17 @@ class Waits(Histories):
         query = query.outerjoin(standing, standing.c.return_line_id == line)
         query = query.where(wait.look_at < before).order_by(wait.look_at, line).limit(limit)
         return tuple(Wait(**row) for row in self._all(query))
+
+    def queues(self) -> dict[str, tuple[int, datetime]]:
+        """Return how many lines wait in each stage and approvals for a decision, and since when the first."""
+        steps = select(waits.c.stage, func.count().label("n"), func.min(waits.c.since).label("since"))
+        found = {row["stage"]: (row["n"], row["since"]) for row in self._all(steps.group_by(waits.c.stage))}
+        asked: Select[Any] = select(func.count().label("n"), func.min(approvals.c.at).label("since"))
+        asked = asked.join(approval_state, approval_state.c.approval_id == approvals.c.id)
+        row = self._first(asked.where(approval_state.c.status == "pending"))
+        if row and row["n"]:
+            found["approval"] = (row["n"], row["since"])
+        return found
 
     def look_at_wait(self, return_line_id: str, *, steps: int, at: datetime | None) -> None:
         """Note how many steps have been told of a waiting line, and when to look at it next."""

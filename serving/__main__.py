@@ -5,23 +5,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from features.returns import RecoupError
-from ledger.chain import ACTOR
-from ledger.reference import Key
 from ledger.store import Ledger
 from serving.access import RIGHTS
-from serving.auth import hashed, new_key
-from serving.operations import auditing, commands
-from serving.operations.auditing import OPERATOR, open_ledger
+from serving.operations import auditing, commands, keeping
+from serving.operations.auditing import open_ledger
 from serving.settings import Settings
-from serving.stamps import new_id, utc_now
 
 app = typer.Typer(
     help="Recoup: run the service and look after its ledger, policies and keys.", no_args_is_help=True
@@ -95,16 +89,8 @@ def _make_local_keys(ledger: Ledger, settings: Settings) -> Path:
     for role in RIGHTS:
         path = folder / role
         path.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-        path.write_text(_add_key(ledger, role, f"local:{role}", ()) + "\n")
+        path.write_text(keeping.add_key(ledger, role, f"local:{role}", ()) + "\n")
     return folder
-
-
-def _add_key(ledger: Ledger, role: str, subject: str, sites: Iterable[str], days: int | None = None) -> str:
-    key, now = new_key(), utc_now()
-    expires = now + timedelta(days=days) if days else None
-    with ledger.write() as tx:
-        tx.add_key(Key(hashed(key), role, subject, tuple(sites), expires, now, OPERATOR))
-    return key
 
 
 @app.command()
@@ -126,26 +112,10 @@ def settings() -> None:
     print("MLFLOW_TRACKING_URI\n    where recoup-lab records runs; SQLite under home by default")
 
 
-@keys.command("create")
-def create_key(
-    role: Annotated[str, typer.Option(help=f"One of {', '.join(RIGHTS)}.")],
-    subject: Annotated[str | None, typer.Option(help="Whose key, as kind:subject such as emp:4.")] = None,
-    site: Annotated[
-        list[str] | None, typer.Option(help="A site in reach; repeat for more; none means all.")
-    ] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires; none means never.")] = None,
-) -> None:
-    """Make an API key and print it alone on the last line; it is shown only once."""
-    if role not in RIGHTS:
-        _refuse(f"'{role[:40]}' is no role; use one of {', '.join(RIGHTS)}.")
-    if subject is not None and not ACTOR.fullmatch(subject):
-        _refuse("write the subject as kind:subject, such as emp:4 or service:orchestrator.")
-    ledger = open_ledger(Settings())
-    ledger.migrate()
-    key = _add_key(ledger, role, subject or f"key:{new_id(role)}", site or (), days)
-    print(f"a key for {role}; keep it safe, it is not shown again:\n{key}")
-
-
+keys.command("create")(keeping.create_key)
+keys.command("list")(keeping.list_keys)
+keys.command("rotate")(keeping.rotate_key)
+keys.command("revoke")(keeping.revoke_key)
 for command in (auditing.verify, auditing.dump, auditing.checkpoint, auditing.erase, auditing.retain):
     audit.command()(command)
 policy.command("check")(commands.check_policy)

@@ -31,6 +31,7 @@ class Action(Enum):
     AUDIT = "audit:read"
     METRICS = "metrics:read"
     WEBHOOKS = "webhooks:write"
+    KEYS = "keys:write"
     QUALITY = "quality:review"
 
 
@@ -87,7 +88,7 @@ RIGHTS: Final[dict[str, frozenset[Action]]] = {
         }
     ),
     "auditor": _READS,
-    "admin": frozenset({Action.WEBHOOKS, Action.POLICY_READ, Action.METRICS}),
+    "admin": frozenset({Action.KEYS, Action.WEBHOOKS, Action.POLICY_READ, Action.METRICS}),
     **dict.fromkeys(APPROVERS, _APPROVER),
     "quality_assurance": _APPROVER | {Action.QUALITY},
 }

@@ -27,8 +27,10 @@ from serving.api import (
     recommendations,
     reference,
 )
-from serving.api.operations import metrics, webhooks
+from serving.api.operations import keys, metrics, webhooks
+from serving.auth import Gate
 from serving.contract.document import HEALTH, document
+from serving.monitoring.traces import Traced, provider_of
 from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.web import assets, overview
@@ -58,6 +60,7 @@ ROUTERS = (
     audit,
     metrics,
     webhooks,
+    keys,
     assets,
     sign_in,
     overview,
@@ -71,19 +74,25 @@ ROUTERS = (
 
 def create_app(settings: Settings, open_runtime: Callable[[Settings], Runtime]) -> FastAPI:
     """The application; its runtime is opened when it starts and closed when it stops."""
+    provider = provider_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runtime = open_runtime(settings)
         app.state.runtime = runtime
+        if provider is not None:
+            runtime.ledger.traced(provider)
         # Collections over the models' objects are what the slowest requests would wait for.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
         yield
         runtime.ledger.close()
+        if provider is not None:
+            provider.shutdown()
 
     app = FastAPI(title="Recoup", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.gate = Gate(settings)
     app.openapi = _described  # type: ignore[method-assign]  # FastAPI's own way to another document
     errors.install(app)
     for module in ROUTERS:
@@ -91,6 +100,8 @@ def create_app(settings: Settings, open_runtime: Callable[[Settings], Runtime]) 
     app.add_api_route("/{path:path}", _unknown, methods=list(METHODS), include_in_schema=False)
     app.add_middleware(telemetry.BodyLimit, limit=settings.body_limit, documents=settings.document_limit)
     app.add_middleware(telemetry.Observe)
+    if provider is not None:
+        app.add_middleware(Traced, provider=provider)
     return app
 
 

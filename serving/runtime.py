@@ -87,6 +87,11 @@ class Runtime:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PLACES))
 
 
+def tasks_loaded(champions: Champions) -> dict[str, bool]:
+    """Which models are there, by task."""
+    return {task: getattr(champions, task) is not None for task in _LOADERS}
+
+
 def load_champions() -> Champions:
     """Load the promoted models from BentoML's model store; those that are missing are logged and left out."""
     models: dict[str, Any] = {}

@@ -7,6 +7,7 @@ import bentoml
 from ledger.chain import LedgerUnavailableError
 from serving.app import create_app
 from serving.contract.paths import PlainPaths
+from serving.monitoring.state import FreshFigures
 from serving.runtime import Runtime, end_with_parent, open_runtime
 from serving.settings import Settings
 from serving.telemetry import configure_logs
@@ -49,3 +50,6 @@ class Recoup:
 
 # Around BentoML's own router, which would answer in plain text.
 Recoup.add_asgi_middleware(PlainPaths)  # type: ignore[attr-defined]  # bentoml has no types
+Recoup.add_asgi_middleware(  # type: ignore[attr-defined]
+    FreshFigures, runtime=lambda: getattr(application.state, "runtime", None)
+)

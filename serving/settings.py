@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.access import RIGHTS
 
 
 class Settings(BaseSettings):
@@ -46,6 +48,36 @@ class Settings(BaseSettings):
     webhooks_to_private: bool = Field(
         default=False, description="allow webhooks to private and loopback addresses"
     )
+    rate_limit: float = Field(
+        1000.0,
+        ge=0,
+        description="requests a second of a caller in each worker, twice as many at once; 0: any",
+    )
+    stranger_limit: float = Field(
+        50.0, ge=0, description="requests a second of one address without a good key or token; 0: any"
+    )
+    approver_keys: bool = Field(
+        default=True,
+        description="whether API keys may carry roles that approve; off where people sign in by OIDC",
+    )
+    oidc_issuer: str | None = Field(None, description="issuer (iss) whose tokens are taken, as it says")
+    oidc_audience: str | None = Field(None, description="audience (aud) that tokens must name")
+    oidc_jwks: str | None = Field(None, description="URL (https) or file of the issuer's public keys (JWKS)")
+    oidc_subject_claim: str = Field("sub", description="claim that says who it is; becomes emp:<claim>")
+    oidc_role_claim: str = Field(
+        "roles", description="claim with roles or groups; dots lead into objects, as in realm_access.roles"
+    )
+    oidc_roles: dict[str, str] = Field(
+        {}, description="JSON of group to role, first match first; without it roles are named as in Recoup"
+    )
+    oidc_sites_claim: str | None = Field(
+        None, description="claim with the sites in reach, * for all; unset means all sites"
+    )
+    oidc_token_seconds: int = Field(3600, ge=60, description="longest life of a token, seconds")
+    traces_to: str | None = Field(
+        None, description="OTLP/HTTP address for traces, such as http://collector:4318/v1/traces"
+    )
+    traces_share: float = Field(0.05, ge=0, le=1, description="share of requests that are traced")
 
     public_url: str | None = Field(
         None,
@@ -57,6 +89,14 @@ class Settings(BaseSettings):
     session_secret: SecretStr = Field(
         SecretStr(""), description="signs sessions; the same for every replica; made under home by default"
     )
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _roles(cls, given: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(given.values()) - set(RIGHTS))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no roles of this service")
+        return given
 
     @property
     def ledger_url(self) -> str:

@@ -7,7 +7,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -17,10 +17,21 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import unexpected
+from serving.monitoring.figures import figures
 
 _log = structlog.get_logger("recoup.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # others are anyone's word
+UNSAID = frozenset(
+    {"authorization", "key", "secret", "token", "password", "customer", "customer_id", "customer_note"}
+    | {"name", "email", "phone", "address", "address_id", "device_id", "comment", "body", "payload"}
+)
+SECRETS = re.compile(
+    r"rk_[\w-]{20,}|whsec_[\w+/=-]+|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?i:bearer )\S+"
+    r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
+)
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,6 +47,7 @@ def configure_logs(level: str) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            redacted,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(
                 structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -45,6 +57,16 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def redacted(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take out of a line what must not be in a log: values of telling names, and what looks like a secret."""
+    for name, value in line.items():
+        if name in UNSAID:
+            line[name] = "[redacted]"
+        elif isinstance(value, str):
+            line[name] = SECRETS.sub("[redacted]", value)
+    return line
 
 
 def ids(headers: Mapping[str, str]) -> tuple[str, str]:
@@ -68,7 +90,10 @@ class Observe:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request_id, trace_id = ids(headers)
-        scope.setdefault("state", {}).update(request_id=request_id, trace_id=trace_id)
+        state = scope.setdefault("state", {})
+        trace_id = state.setdefault("trace_id", trace_id)  # that of the span, where requests are traced
+        state["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
         started = time.perf_counter()
         status: int | None = None
 
@@ -91,20 +116,19 @@ class Observe:
                 raise  # half an answer is out: only the closed connection can tell
             await answer(scope, receive, send_observed)
         finally:
-            _log.info("request", **_line(scope, status, time.perf_counter() - started))
+            line = _line(scope, status, time.perf_counter() - started)
+            figures().request(line["method"], line["route"], status or 0, line["ms"] / 1000)
+            _log.info("request", **line)
 
 
 def _line(scope: Scope, status: int | None, seconds: float) -> dict[str, Any]:
     # The route's template, not the path: identifiers in paths can be personal data.
     route = getattr(scope.get("route"), "path", "unmatched")
-    state = scope["state"]
     return {
-        "method": scope["method"],
+        "method": scope["method"] if scope["method"] in METHODS else "other",
         "route": route,
         "status": status,
         "ms": round(seconds * 1000, 2),
-        "request_id": state["request_id"],
-        "trace_id": state["trace_id"],
     }
 
 

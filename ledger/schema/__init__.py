@@ -39,7 +39,7 @@ from ledger.schema.columns import (
     texts,
 )
 
-REVISION: Final = "0008"  # the migration that this code needs
+REVISION: Final = "0009"  # the migration that this code needs
 
 # The chain -------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from ledger.schema.columns import (
     Words,
     amount,
     bodies,
+    counts,
     flag,
     history,
     identity,
@@ -120,6 +121,16 @@ deliveries = Table(
     key("endpoint_id"),
     *texts("status", "error"),
     Column("attempts", Integer, nullable=False),
+    *counts("replays"),
     moment("next_at"),
     Index(None, "status", "next_at"),
+)
+# How often events came again that were there already; they change nothing else.
+repeats = Table(
+    "repeats",
+    metadata,
+    key("day"),
+    key("subject"),
+    key("source"),
+    *counts("times"),
 )

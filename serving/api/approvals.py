@@ -146,6 +146,7 @@ def _vote(
     def work(tx: Transaction) -> Answer:
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
+        auth.check_no_admin(tx, caller, now=now)
         said = reasoned(body.reason_code, body.comment)
         one = Vote(new_id("vote"), approval.id, caller.subject, caller.role, body.vote, said, now)
         cast(tx, approval, one, voter=voter_of(caller), authority=book.authority)
@@ -210,6 +211,7 @@ def delegate(  # header and body of one call
     def work(tx: Transaction) -> Answer:
         approval = _matched(tx, caller, approval_id, if_match)
         now, book = doors.now(), doors.policies.at(approval.site)
+        auth.check_no_admin(tx, caller, now=now)
         standing = circle_of(tx, approval, book.authority)
         rules.check_delegation(standing, voter_of(caller), to=body.to, authority=book.authority, now=now)
         passed = Delegation(new_id("dlg"), approval.id, caller.role, caller.subject, body.to, now)

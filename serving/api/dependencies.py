@@ -49,19 +49,16 @@ async def admitted(doors: Doors) -> AsyncIterator[None]:
 
 
 def caller_of(
+    request: Request,
     doors: Doors,
     _place: Annotated[None, Depends(admitted)],
     authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Caller:
-    """Who is calling, by the key in the Authorization header."""
-    token = auth.bearer(authorization)
-    with doors.ledger.read() as tx:
-        key = tx.key(auth.hashed(token))
-    if key is None:
-        raise auth.unauthenticated("This key is not known here.")
-    if not key.is_good(doors.now()):
-        raise auth.unauthenticated("This key is no longer valid; ask an administrator for a new one.")
-    return Caller(key.subject, key.role, frozenset(key.sites))
+    """Who is calling, by the key or token in the Authorization header."""
+    credential = auth.bearer(authorization)
+    gate: auth.Gate = request.app.state.gate
+    address = request.client.host if request.client else ""
+    return gate.caller(credential, doors.ledger, now=doors.now(), address=address)
 
 
 @dataclass(frozen=True, slots=True)

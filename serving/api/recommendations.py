@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -29,6 +30,7 @@ from serving.case.replaying import replay
 from serving.contract import shapes
 from serving.contract.body import StrictRoute
 from serving.errors import ProblemError, code_of, error_problem, field_errors, problem_body
+from serving.monitoring import watch
 from serving.runtime import Runtime
 from serving.stamps import iso, new_id
 
@@ -95,7 +97,10 @@ def _recommend(doors: Runtime, caller: Caller, key: str, body: RecommendationReq
     def work(tx: Transaction) -> Answer:
         return _known(tx, body, payload) or Answer(201, triage.record(doors, tx, asked, case))
 
-    return once(doors, caller, key, payload, work)
+    answer = once(doors, caller, key, payload, work)
+    if answer.status == HTTPStatus.CREATED and "Idempotent-Replayed" not in answer.headers:
+        watch.recommended(answer.body, case, doors.champions)
+    return answer
 
 
 def _known(tx: Transaction, body: RecommendationRequest, payload: str) -> Answer | None:

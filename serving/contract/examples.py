@@ -93,6 +93,9 @@ BODIES: Final[Mapping[str, Any]] = {
         "fields": [{"name": "rma_number", "value": "RMA-1001"}],
         "comment": "The 1 was a 7.",
     },
+    "keys_make": {"role": "planner", "subject": "service:wfm", "sites": ["DAL1"], "days": 90},
+    "keys_rotate": {"grace_hours": 24},
+    "webhooks_replay": {"since": "2026-11-20T00:00:00Z", "dead_only": True},
     "webhooks_add_endpoint": {"url": "https://erp.example.com/hooks/returns", "types": []},
     "quality_review": {"disposition": "REFURBISH", "credit": MONEY, "comment": None},
 }
@@ -142,7 +145,12 @@ LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
         "end": _link("delegations_end", "Stand in no more.", delegation_id="$response.body#/id")
     },
     "webhooks_add_endpoint": {
-        "remove": _link("webhooks_remove_endpoint", "Send no more.", endpoint_id="$response.body#/id")
+        "remove": _link("webhooks_remove_endpoint", "Send no more.", endpoint_id="$response.body#/id"),
+        "deliveries": _link("webhooks_deliveries", "What was given up.", endpoint_id="$response.body#/id"),
+    },
+    "keys_make": {
+        "rotate": _link("keys_rotate", "Replace it.", key_id="$response.body#/id"),
+        "end": _link("keys_end", "End it.", key_id="$response.body#/id"),
     },
     "policies_policies": {
         "files": _link("policies_policy", "The files.", digest="$response.body#/digest"),

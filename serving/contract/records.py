@@ -260,6 +260,57 @@ class Endpoints(Shape):
     items: list[EndpointOut]
 
 
+class Replaying(Shape):
+    """How many messages go out again."""
+
+    messages: int
+
+
+class DeliveryOut(Shape):
+    """One message to one endpoint."""
+
+    message_id: str
+    type: str
+    subject: str
+    at: At
+    attempts: int
+    error: Annotated[str, Field(description="Of the last attempt; empty where it arrived.")]
+    next_at: Annotated[At, Field(description="When the next attempt is due, while it is pending.")]
+
+
+class Deliveries(Shape):
+    """A page of deliveries."""
+
+    items: list[DeliveryOut]
+    next: str | None
+
+
+class KeyOut(Shape):
+    """An API key without what opens anything."""
+
+    id: str
+    role: str
+    subject: str
+    sites: list[str]
+    created_at: At
+    created_by: str
+    expires_at: At | None
+    revoked_at: Annotated[At | None, Field(description="From when it opens nothing.")]
+    good: bool
+
+
+class KeyMade(KeyOut):
+    """A new key; null where this answer was given before."""
+
+    key: str | None
+
+
+class Keys(Shape):
+    """All keys in reach."""
+
+    items: list[KeyOut]
+
+
 class ToReview(Shape):
     """A cleared return to decide again, without the answer."""
 

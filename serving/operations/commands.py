@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-import time
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import httpx
+import structlog
 import typer
 
 from features import documents as reading
 from features.documents import Kind
+from ledger.chain import LedgerUnavailableError
 from models import fields
 from policy.policies import PolicySet, check
 from serving import documents
@@ -22,13 +24,16 @@ from serving.case.sites import price_sites
 from serving.operations.auditing import OPERATOR, open_ledger
 from serving.operations.issuing import issue
 from serving.operations.outcomes import export
-from serving.operations.relay import relay_once
 from serving.operations.reporting import page
 from serving.operations.timekeeping import keep_time
 from serving.settings import Settings
 from serving.stamps import utc_now
+from serving.telemetry import configure_logs
+from serving.webhooks.relay import client_of, relay_once
 
 ROUND = timedelta(seconds=30)  # how often the relay looks at the time
+IDLE = 1.0  # seconds between two looks into an empty outbox
+_log = structlog.get_logger("recoup.relay")
 
 
 def check_policy(folder: Annotated[Path | None, typer.Argument(help="Policy folder.")] = None) -> None:
@@ -92,17 +97,29 @@ def export_corrections(
 
 
 def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.")] = False) -> None:
-    """Keep the time of approvals and stages, and deliver outgoing events by webhook until stopped."""
+    """Keep the time of approvals and stages, and deliver outgoing events by webhook until stopped.
+
+    Any number may run at once. On SIGTERM one ends after the deliveries that it has begun.
+    """
     settings = Settings()
+    configure_logs(settings.log_level)
     ledger, policies = open_ledger(settings), PolicySet.load(settings.policy_dir)
+    asked = threading.Event()
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: asked.set())
     next_round = utc_now()
-    with httpx.Client() as client:
-        while True:
-            if (now := utc_now()) >= next_round:
-                kept = keep_time(ledger, policies, now)
-                routed = price_sites(ledger, now)
-                next_round = now + ROUND
-            tried = relay_once(ledger, client)
+    with client_of(to_private=settings.webhooks_to_private) as client:
+        while not asked.is_set():
+            try:
+                if (now := utc_now()) >= next_round:
+                    kept, routed = keep_time(ledger, policies, now), price_sites(ledger, now)
+                    next_round = now + ROUND
+                tried = relay_once(ledger, client)
+            except LedgerUnavailableError as error:
+                if once:
+                    raise
+                _log.warning("ledger unavailable", error=str(error))
+                tried = 0
             if once:
                 print(f"{kept.expired} expired, {kept.escalated} escalated, {kept.reminded} reminders")
                 print(f"{kept.late} steps told of late stages")
@@ -110,7 +127,7 @@ def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.
                 print(f"{tried} deliveries tried")
                 return
             if not tried:
-                time.sleep(1.0)
+                asked.wait(IDLE)
 
 
 def export_outcomes(out: Annotated[Path, typer.Option(help="A .csv or .parquet file to write.")]) -> None:

@@ -117,7 +117,6 @@ def operations(
         "queue_ageing": {name: _ageing(ages[name], sla.get(limits[name])) for name in sorted(ages)},
         "touchless_rate": _touchless(lines, records.touched),
         "exception_volume": _exceptions(lines, records),
-        "integration_failure_rate": _failures(records.events),
     }
 
 
@@ -211,9 +210,10 @@ def _exceptions(lines: Mapping[str, Line], records: Records) -> dict[str, Any]:
     return {"unit": "lines", "count": len(held), "rate": ratio(len(held), len(cases))}
 
 
-def _failures(events: Sequence[Event]) -> float | None:
+def failures_told(events: Sequence[Event]) -> int:
+    """How many messages other systems told of as failed or replayed."""
     failed = {EventType.INTEGRATION_FAILED, EventType.INTEGRATION_REPLAYED}
-    return ratio(sum(event.type in failed for event in events), len(events))
+    return sum(event.type in failed for event in events)
 
 
 def ratio(part: int, whole: int) -> float | None:

@@ -96,10 +96,20 @@ def test_a_key_opens_until_it_expires_or_is_revoked(ledger: Ledger):
         for hours in (1, 2):
             tx.revoke_key("hash", actor="emp:1", at=after(hours=hours))
         assert tx.key("hash").revoked_at == after(hours=1)
-        assert not tx.keys()[0].is_good(NOON)
+        assert not tx.keys()[0].is_good(after(hours=1))
         assert tx.key("other") is None
         with pytest.raises(NotInLedgerError):
             tx.revoke_key("other", actor="emp:1", at=NOON)
+
+
+def test_a_key_that_is_replaced_may_be_left_some_time(ledger: Ledger):
+    with ledger.write() as tx:
+        tx.add_key(Key("hash", "planner", "service:wfm", (), None, NOON, "emp:1"))
+        tx.revoke_key("hash", actor="emp:1", at=NOON, effective=after(hours=24))
+        key = tx.key("hash")
+        assert key is not None
+        assert (key.is_good(after(hours=23)), key.is_good(after(hours=24))) == (True, False)
+    assert ledger.verify().valid
 
 
 def an_event(number: int, **changed: object) -> Event:

@@ -28,6 +28,7 @@ DOORS = {
     Action.AUDIT: ("GET", "/v1/audit"),
     Action.METRICS: ("GET", "/v1/metrics/operations"),
     Action.WEBHOOKS: ("GET", "/v1/webhook-endpoints"),
+    Action.KEYS: ("GET", "/v1/keys"),
     Action.QUALITY: ("GET", "/v1/quality-reviews"),
 }
 

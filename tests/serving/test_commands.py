@@ -33,9 +33,25 @@ def test_a_key_stands_alone_on_the_last_line_and_only_its_hash_is_kept(recoup, t
     assert key.encode() not in (tmp_path / "home" / "ledger.sqlite").read_bytes()
 
 
+def test_a_key_is_listed_replaced_and_ended_by_its_name(recoup):
+    first = recoup("keys", "create", "--role", "planner", "--subject", "service:wfm").stdout.splitlines()[-1]
+    listed = recoup("keys", "list").stdout
+    name = listed.split()[0]
+    assert ("planner" in listed, first in listed) == (True, False)
+    second = recoup("keys", "rotate", name, "--grace-hours", "24").stdout.splitlines()[-1]
+    assert second not in {first, ""}
+    states = {line.split()[0]: line.split()[-2] for line in recoup("keys", "list").stdout.splitlines()}
+    assert states.pop(name) == "until"
+    (new,) = states
+    assert recoup("keys", "revoke", new).returncode == 0
+    again = recoup("keys", "rotate", new)
+    assert (again.returncode, "ended" in again.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("keys", "revoke", "key_0"), "keys list"),
         (("keys", "create", "--role", "king"), "is no role"),
         (("keys", "create", "--role", "planner", "--subject", "anna"), "kind:subject"),
         (("keys", "create", "--role", "planner", "--subject", "Emp: 4"), "kind:subject"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from features.events import Event
+from ledger.outbox import Traffic
 from ledger.recommendations import Recommendation
 from ledger.store import Transaction
 from policy.rulebook import Rulebook
@@ -112,7 +114,25 @@ def _yields(  # the window, the site and what was read of them already
         "inventory_recovery_value": yields.inventory_recovery(ended, records.events),
         "inspection_productivity": yields.inspection_productivity(records.events),
         "review_load": yields.review_load(asked, budgets=book.budgets, recommended=len(records.recommended)),
+        **_integration(tx.traffic(since, until, site=site), records.events),
         "quality_review": quality.error_rate(tx.draws_between(since, until, site=site)),
+    }
+
+
+def _integration(ours: Traffic, told: Sequence[Event]) -> dict[str, Any]:
+    """Our own messages and those that other systems sent here, by what went wrong with them."""
+    theirs = metrics.failures_told(told)
+    sent = ours.sent + len(told)
+    return {
+        "integration_failure_rate": metrics.ratio(ours.failed + theirs, sent),
+        "integration": {
+            "unit": "messages",
+            "sent": sent,
+            "dead_lettered": ours.dead,
+            "replayed": ours.replayed,
+            "failures_told": theirs,
+            "duplicates": ours.repeats,
+        },
     }
 
 

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
-import socket
+from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from features.events import EventType
-from ledger.outbox import Endpoint
+from ledger.chain import NotInLedgerError
+from ledger.outbox import DEAD, DELIVERED, PENDING, Endpoint
 from ledger.store import Transaction
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
-from serving.api.wire import Wire
+from serving.api.wire import Filter, Flag, Instant, Wire
 from serving.auth import Caller
 from serving.contract import records
 from serving.contract.body import StrictRoute
-from serving.errors import ProblemError
-from serving.stamps import new_id
+from serving.stamps import iso, new_id
+from serving.webhooks.addresses import public_addresses
 
 router = APIRouter(prefix="/v1", tags=["operations"], route_class=StrictRoute)
+PAGE = 100
 Keeper = Annotated[Caller, permit(Action.WEBHOOKS)]
+
+
+class Standing(StrEnum):
+    """What became of a delivery."""
+
+    PENDING = PENDING
+    DELIVERED = DELIVERED
+    DEAD = DEAD
 
 
 class EndpointRequest(Wire):
     """Where events go out to."""
 
-    url: Annotated[str, Field(strict=True, max_length=2000, pattern=r"^https?://")]
+    # No user:password@ in it: that would be a secret in every list of endpoints.
+    url: Annotated[str, Field(strict=True, max_length=2000, pattern=r"^https?://[^/?#@\\\s]+([/?#]\S*)?$")]
     types: Annotated[tuple[EventType, ...], Field(max_length=60)] = ()
+
+
+class ReplayRequest(Wire):
+    """From when on; receivers know messages that they have seen by their ids."""
+
+    since: Instant
+    dead_only: Flag = False
 
 
 @router.get("/webhook-endpoints", summary="Where events go out to", response_model=records.Endpoints)
@@ -51,7 +68,7 @@ def endpoints(doors: Doors, caller: Keeper) -> dict[str, Any]:
 def add_endpoint(doors: Doors, caller: Keeper, key: IdempotencyKey, body: EndpointRequest) -> JSONResponse:
     """Register an endpoint; the answer holds the secret that signs its messages (Standard Webhooks)."""
     if not doors.settings.webhooks_to_private:
-        check_public(body.url)
+        public_addresses(body.url)
 
     def work(tx: Transaction) -> Answer:
         secret = "whsec_" + secrets.token_urlsafe(32)
@@ -62,22 +79,52 @@ def add_endpoint(doors: Doors, caller: Keeper, key: IdempotencyKey, body: Endpoi
     return once(doors, caller, key, digest("endpoint", body), work).response()
 
 
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/replay",
+    status_code=202,
+    summary="Send again",
+    response_model=records.Replaying,
+)
+def replay(
+    doors: Doors, caller: Keeper, key: IdempotencyKey, endpoint_id: str, body: ReplayRequest
+) -> JSONResponse:
+    """Send every message since a moment again, or only those that were given up, with the ids they had."""
+
+    def work(tx: Transaction) -> Answer:
+        again = tx.replay(
+            endpoint_id, since=body.since, actor=caller.actor, at=doors.now(), dead_only=body.dead_only
+        )
+        return Answer(202, {"messages": again})
+
+    return once(doors, caller, key, digest(f"replay {endpoint_id}", body), work).response()
+
+
+@router.get(
+    "/webhook-endpoints/{endpoint_id}/deliveries",
+    summary="What is on its way, has arrived or was given up",
+    response_model=records.Deliveries,
+)
+def deliveries(
+    doors: Doors,
+    caller: Keeper,
+    endpoint_id: str,
+    status: Annotated[Standing, Query()] = Standing.DEAD,
+    after: Annotated[Filter, Query()] = None,
+) -> dict[str, Any]:
+    """Messages to one endpoint, oldest first; those that were given up unless another state is named."""
+    with doors.ledger.read() as tx:
+        if all(one.id != endpoint_id for one in tx.endpoints()):
+            raise NotInLedgerError("there is no webhook endpoint of this id.")
+        page = tx.undelivered(endpoint_id, status=status.value, after=after, limit=PAGE)
+    items = [{**asdict(one), "at": iso(one.at), "next_at": iso(one.next_at)} for one in page]
+    return {"items": items, "next": page[-1].message_id if len(page) == PAGE else None}
+
+
 @router.delete("/webhook-endpoints/{endpoint_id}", status_code=204, summary="Send no more")
 def remove_endpoint(doors: Doors, caller: Keeper, endpoint_id: str) -> None:
     """Disable an endpoint."""
     with doors.ledger.write() as tx:
         tx.disable_endpoint(endpoint_id, actor=caller.actor, at=doors.now())
-
-
-def check_public(url: str) -> None:
-    """Refuse an address inside a private network: a webhook must not become a way in."""
-    host = urlsplit(url).hostname or ""
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except OSError as error:
-        raise ProblemError(422, "webhook_unknown_host", "The host of this URL is not known.") from error
-    if not found or not all(ipaddress.ip_address(address).is_global for address in found):
-        raise ProblemError(422, "webhook_private", "Webhooks go to public addresses only; see the settings.")
 
 
 def wire(endpoint: Endpoint) -> dict[str, Any]:

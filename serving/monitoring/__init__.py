@@ -1,0 +1,1 @@
+"""What operators watch: figures for Prometheus, traces for OpenTelemetry, drift against the training."""
