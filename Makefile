@@ -12,7 +12,7 @@ export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_THREAD_LIMIT := 1
 
-.PHONY: help demo test serve bench check format lint types layers tests chromium lock bento clean
+.PHONY: help demo test serve bench check format lint types layers tests chromium lock bento container audit sbom clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,7 +65,20 @@ bench: $(READY) ## every benchmark, or one: BENCH=name; QUICK=1 a minute each, F
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bento: $(READY) ## build the deployable bento from the promoted models
-	$(BIN)/bentoml build
+	BENTOML_HOME=$(RECOUP_HOME)/bentoml PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/bentoml build
+
+container: bento ## the container image of that bento, audited, with its bill of materials (needs Docker)
+	cp requirements-serve.lock deploy/
+	rm -f deploy/recoup.bento
+	BENTOML_HOME=$(RECOUP_HOME)/bentoml $(BIN)/bentoml export recoup:latest deploy/recoup.bento
+	docker build --tag recoup:$$($(BIN)/python -c "from serving.app import VERSION; print(VERSION)") deploy
+
+audit: $(READY) ## known vulnerabilities of what the service depends on (asks the vulnerability service)
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements-serve.lock
+
+sbom: $(READY) ## the bill of materials of this environment, build/sbom.cdx.json (CycloneDX)
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o build/sbom.cdx.json
 
 lock: ## renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock

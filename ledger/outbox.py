@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, Select, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Insert, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.chain import IdempotencyInFlightError, NotInLedgerError
@@ -192,14 +192,14 @@ class Outbox(Registers):
     def traffic(self, start: datetime, end: datetime, *, site: str | None = None) -> Traffic:
         """Count the messages of a window by what became of them, of one site's lines if asked."""
         one = deliveries.c
-        tried: Select[Any] = select(
+        tried: Any = select(
             func.count().label("sent"),
             func.sum(case((one.status == DEAD, 1), else_=0)).label("dead"),
             func.sum(case((one.replays > 0, 1), else_=0)).label("replayed"),
             func.sum(case(((one.status == DEAD) | (one.replays > 0), 1), else_=0)).label("failed"),
         ).select_from(deliveries.join(outbox, outbox.c.id == one.message_id))
         tried = tried.where((one.attempts > 0) | (one.replays > 0), outbox.c.at >= start, outbox.c.at < end)
-        again: Select[Any] = select(func.sum(repeats.c.times).label("repeats")).where(
+        again: Any = select(func.sum(repeats.c.times).label("repeats")).where(
             repeats.c.day >= start.date().isoformat(), repeats.c.day <= end.date().isoformat()
         )
         if site is not None:

@@ -63,7 +63,7 @@ class Waits(Histories):
         """Return how many lines wait in each stage and approvals for a decision, and since when the first."""
         steps = select(waits.c.stage, func.count().label("n"), func.min(waits.c.since).label("since"))
         found = {row["stage"]: (row["n"], row["since"]) for row in self._all(steps.group_by(waits.c.stage))}
-        asked: Select[Any] = select(func.count().label("n"), func.min(approvals.c.at).label("since"))
+        asked: Any = select(func.count().label("n"), func.min(approvals.c.at).label("since"))
         asked = asked.join(approval_state, approval_state.c.approval_id == approvals.c.id)
         row = self._first(asked.where(approval_state.c.status == "pending"))
         if row and row["n"]:

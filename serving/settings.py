@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         Path(__file__).parent / "operations" / "sites.yaml",
         description="planning parameters of the sites: allowances, shifts, doors, storage",
     )
+    bentoml_dir: Path | None = Field(
+        None, description="BentoML's folder with the promoted models; bentoml under home by default"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )
@@ -106,4 +109,4 @@ class Settings(BaseSettings):
     @property
     def bentoml_home(self) -> Path:
         """BentoML's own folder, its model store included."""
-        return self.home / "bentoml"
+        return self.bentoml_dir or self.home / "bentoml"

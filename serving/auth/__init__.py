@@ -11,7 +11,7 @@ from serving.auth.callers import (
     unauthenticated,
 )
 from serving.auth.claims import caller_of_claims
-from serving.auth.gate import Gate, check_apart, check_no_admin
+from serving.auth.gate import Gate, check_apart, check_no_admin, opens
 from serving.auth.tokens import Tokens
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "check_site",
     "hashed",
     "new_key",
+    "opens",
     "unauthenticated",
 ]

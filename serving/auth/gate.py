@@ -57,9 +57,14 @@ class Gate:
             raise unauthenticated("This key is not known here.")
         if not key.is_good(now):
             raise unauthenticated("This key is no longer valid; ask an administrator for a new one.")
-        if key.role in APPROVERS and not self._settings.approver_keys:
+        if not opens(key, self._settings, now=now):
             raise unauthenticated("People who approve sign in here; keys of their roles open nothing.")
         return Caller(key.subject, key.role, frozenset(key.sites))
+
+
+def opens(key: Key, settings: Settings, *, now: datetime) -> bool:
+    """Whether a key opens anything here: it is good, and its role may have keys."""
+    return key.is_good(now) and (settings.approver_keys or key.role not in APPROVERS)
 
 
 def check_no_admin(tx: Transaction, caller: Caller, *, now: datetime) -> None:

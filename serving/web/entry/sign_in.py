@@ -40,7 +40,7 @@ def sign_in_by_key(request: Request, doors: Doors, visitor: Anyone, form: PageFo
     hashed = auth.hashed(text_of(form, "key"))
     with doors.ledger.read() as tx:
         key = tx.key(hashed)
-    if key is None or not key.is_good(doors.now()):
+    if key is None or not auth.opens(key, doors.settings, now=doors.now()):
         said = "This key is not known here, or no longer valid."
         return _form(request, doors, visitor, back=text_of(form, "return"), said=said, status=401)
     caller = Caller(key.subject, key.role, frozenset(key.sites))
