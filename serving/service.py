@@ -43,9 +43,12 @@ class Recoup:
             return False
         try:
             runtime.ledger.ping()
+            with runtime.ledger.read() as tx:
+                in_force = tx.active_policy()
         except LedgerUnavailableError:
             return False
-        return not runtime.ledger.failed_lately
+        # Another replica may have brought another policy: this one then judges by what no longer holds.
+        return in_force == runtime.policies.digest and not runtime.ledger.failed_lately
 
 
 # Around BentoML's own router, which would answer in plain text.

@@ -2,8 +2,10 @@ import re
 
 import pytest
 
+from benchmarks.running import ROOT
 from policy.authority import APPROVERS
 from serving.access import RIGHTS, Action, allowed
+from serving.contract.rights import BEGIN, END, rights_table
 from serving.settings import Settings
 
 # What each action opens, as a client would call it; refusals come before anything is read.
@@ -135,3 +137,9 @@ def test_ids_of_the_caller_come_back(make_service):
 
 def test_every_setting_says_what_it_is_for():
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_table_in_the_docs_is_that_of_the_service(make_service):
+    table = rights_table(make_service().client.get("/openapi.json").json())
+    page = (ROOT / "docs" / "security.md").read_text()
+    assert f"{BEGIN}\n{table}\n{END}" in page, table
