@@ -36,8 +36,9 @@ def test_the_container_file_passes_its_linter():
 
 def test_the_composition_is_one_that_docker_reads():
     docker = shutil.which("docker")
-    if docker is None:
-        pytest.skip("no docker here; the shape is checked below")
+    able = [docker, "compose", "version"]
+    if docker is None or subprocess.run(able, capture_output=True, check=False).returncode:
+        pytest.skip("no docker compose here; the shape is checked below")
     words = [docker, "compose", "-f", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
     env = {"POSTGRES_PASSWORD": "x", "PATH": str(Path(docker).parent)}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=env)

@@ -56,7 +56,8 @@ class Served:
             "Idempotency-Key": str(uuid4()),
             **options.pop("headers", {}),
         }
-        return httpx.request(method, self.running.url + path, headers=headers, timeout=30, **options)
+        options.setdefault("timeout", 30)
+        return httpx.request(method, self.running.url + path, headers=headers, **options)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from tests.journeys.conftest import Home, Served
 
 pytestmark = pytest.mark.journey
 CLIENTS = 8
+MANY = 150  # lines of a batch: some seconds of work
 ENOUGH = 24  # acknowledged recommendations before a crash
 
 
@@ -110,6 +111,27 @@ def test_sigterm_ends_it_and_all_that_it_started(make_home, serve):
     assert running.process.wait(20) == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
+
+
+def test_requests_under_way_are_answered_when_it_is_asked_to_end(make_home, serve):
+    """A batch that was begun is finished, nobody new is served, and the exit is clean."""
+    served = serve(make_home())
+    names = [f"DRAIN-{number}" for number in range(MANY)]
+    lines = [a_line(return_line_id=f"{name}/1", sale__order_number=name) for name in names]
+    with ThreadPoolExecutor(1) as client:
+        batch = client.submit(
+            served.call, "POST", "/v1/recommendations/batch", json={"items": lines}, timeout=120
+        )
+        path = "/v1/recommendations?return_line_id=DRAIN-0/1"
+        while not served.call("GET", path).json()["items"]:
+            assert not batch.done()
+        os.kill(served.running.process.pid, signal.SIGTERM)
+        answer = batch.result()
+    assert answer.status_code == 207
+    assert [item["status"] for item in answer.json()["items"]] == [201] * MANY
+    assert served.running.process.wait(60) == 0
+    with pytest.raises(httpx.TransportError):
+        served.call("GET", path)
 
 
 class Clients:
