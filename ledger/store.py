@@ -43,6 +43,7 @@ from ledger.forecasts import Forecasts
 from ledger.outbox import Outbox, Queue
 from ledger.reference import Kept
 from ledger.schema import REVISION, chain_head
+from ledger.tracing import trace
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 7310293  # any number that no one else on the database server uses
@@ -118,8 +119,6 @@ class Ledger:
 
     def traced(self, provider: Any) -> None:
         """Have statements make spans of an OpenTelemetry provider."""
-        from ledger.tracing import trace  # noqa: PLC0415  # seconds of imports that few need
-
         trace(self._engine, provider)
 
     @contextmanager
