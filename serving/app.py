@@ -35,7 +35,7 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.web import assets, overview
 from serving.web import reference as web_reference
-from serving.web.entry import sign_in
+from serving.web.entry import oidc, sign_in
 from serving.web.problems import problem_page, wants_page
 from serving.web.work import deciding, inbox, papers, story
 
@@ -63,6 +63,7 @@ ROUTERS = (
     keys,
     assets,
     sign_in,
+    oidc,
     overview,
     inbox,
     deciding,

@@ -93,6 +93,15 @@ class Settings(BaseSettings):
         SecretStr(""), description="signs sessions; the same for every replica; made under home by default"
     )
 
+    oidc_client_id: str | None = Field(
+        None,
+        description="this service at the issuer: people then sign in to the pages with their company account",
+    )
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="secret of that client; public clients have none"
+    )
+    oidc_scope: str = Field("openid profile email", description="what sign-in asks the issuer for")
+
     @field_validator("oidc_roles")
     @classmethod
     def _roles(cls, given: dict[str, str]) -> dict[str, str]:

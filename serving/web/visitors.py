@@ -58,7 +58,8 @@ def _caller(session: Session, doors: Runtime) -> Caller | None:
     if session.key:
         with doors.ledger.read() as tx:
             key = tx.key(session.key)
-        return session.caller if key is not None and key.is_good(doors.now()) else None
+        good = key is not None and auth.opens(key, doors.settings, now=doors.now())
+        return session.caller if good else None
     return session.caller
 
 

@@ -78,7 +78,7 @@ def _form(  # what the page shows
         "back": local(back),
         "said": said,
         "csrf": csrf_token(fresh, doors),
-        "oidc": False,
+        "oidc": bool(doors.settings.oidc_issuer and doors.settings.oidc_client_id),
     }
     response = page(request, "sign_in.html", shown, status=status)
     if session is None:
