@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import subprocess
 import sys
 import threading
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ SHORTLY: Final = "public, max-age=300"
 VEGA: Final = f"vega-{version('vl-convert-python')}.js"
 # Vega's expressions are interpreted (`ast`), so that no page has to allow code made from text.
 SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
+ROOT: Final = Path(__file__).parents[2]
 _making = threading.Lock()
+_makers: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def vega(doors: Doors) -> Response:
     for folder in _folders(doors.settings.home):
         if (path := folder / VEGA).exists():
             return FileResponse(path, media_type="text/javascript", headers={"Cache-Control": FOREVER})
-    threading.Thread(target=make_vega, args=(doors.settings.home,), daemon=True).start()
+    _begin(doors.settings.home)
     return Response("being made", 503, {"Retry-After": "60"}, media_type="text/plain")
 
 
@@ -78,17 +81,24 @@ def static(request: Request, name: str, v: str = "") -> Response:
     return Response(asset.body, media_type=asset.media_type, headers=headers)
 
 
+def _begin(home: Path) -> None:
+    """Make it in a process of its own, which keeps nobody waiting, unless one is at it."""
+    with _making:
+        if not _makers or _makers[-1].poll() is not None:
+            command = [sys.executable, "-m", "serving.web.assets", str(home.resolve())]
+            _makers[:] = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)]  # noqa: S603  # our own
+
+
 def make_vega(home: Path | None = None) -> Path:
     """Take Vega's script out of the wheel, once for an environment: it takes half a minute.
 
     It is kept beside the environment's packages, or under `home` where that may not be written.
     """
-    with _making:
-        for folder in _folders(home):
-            if (folder / VEGA).exists():
-                return folder / VEGA
-            with contextlib.suppress(OSError):
-                return _kept(folder)
+    for folder in _folders(home):
+        if (folder / VEGA).exists():
+            return folder / VEGA
+        with contextlib.suppress(OSError):
+            return _kept(folder)
     raise OSError(f"{VEGA}: no folder for it can be written")
 
 
@@ -111,4 +121,4 @@ def _folders(home: Path | None) -> tuple[Path, ...]:
 
 
 if __name__ == "__main__":
-    make_vega()
+    make_vega(Path(sys.argv[1]) if sys.argv[1:] else None)
