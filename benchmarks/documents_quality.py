@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
@@ -31,10 +31,12 @@ from features.documents.values import tracking
 from models.fields import FieldRanker, fit
 from training.fields import calibration_error
 from training.settings import Settings
-from training.simulator.forms import DEGRADATIONS, Form, draw, layouts, spoil
+from training.simulator.forms import DEGRADATIONS, Form, blanks, draw, fill_in, layouts, spoil
 from training.simulator.readings import cases, plainly
 
 FORMS: Final = {"quick": 1, "normal": 2, "full": 8}  # of each unseen layout and degradation
+SCANNED: Final = "200dpi_skew_noise"  # the wear of filled-in blanks
+BLANKS: Final = DATA / "documents" / "logistics"
 LEARNED: Final = 120  # forms of the other layouts, as `recoup-lab train fields` has it
 SEED: Final = 20
 READERS: Final = 2
@@ -90,6 +92,7 @@ def run(mode: Mode) -> dict[str, Figure]:
     figures |= believed.figures("generated")
     figures |= hostile(ranker, MUTATIONS[mode])
     if DATA.exists():
+        figures |= dict(on_blanks(ranker, FORMS[mode], Believed()))
         figures |= real(ranker)
         figures |= parcels()
     return figures
@@ -98,17 +101,32 @@ def run(mode: Mode) -> dict[str, Figure]:
 def generated(ranker: FieldRanker, count: int, believed: Believed) -> Iterator[tuple[str, Figure]]:
     """Yield the micro F1 over all fields and cells of forms of unseen layouts, by degradation."""
     for name in ("digital", *DEGRADATIONS):
-        drawn = list(_forms(name, count))
-        files = [(form.layout, form.digital() if name == "digital" else form.png()) for form in drawn]
-        hits = said = wanted = 0
-        for form, document in zip(drawn, _read(files, ranker, shown=name), strict=True):
-            written, found = told(form), cells(document, form)
-            right = {key for key, (value, _, _) in found.items() if written.get(key) == value}
-            hits, said, wanted = hits + len(right), said + len(found), wanted + len(written)
-            for key, (_, sure, accepted) in found.items():
-                believed.add(sure=sure, right=key in right, accepted=accepted)
-        f1 = 2 * hits / max(said + wanted, 1)
+        f1, wanted = micro_f1(list(_forms(name, count)), name, ranker, believed)
         yield f"generated.{name}.f1", Figure(f1, f"of {wanted}", target=F1[name])
+
+
+def on_blanks(ranker: FieldRanker, count: int, believed: Believed) -> Iterator[tuple[str, Figure]]:
+    """Yield the micro F1 over what was filled into real blank forms, clean and scanned."""
+    rng = np.random.default_rng(SEED)
+    for name in ("digital", SCANNED):
+        drawn = [fill_in(blank, BLANKS, rng=rng) for blank in blanks().values() for _ in range(count)]
+        if name != "digital":
+            drawn = [spoil(form, DEGRADATIONS[name], rng=rng) for form in drawn]
+        f1, wanted = micro_f1(drawn, name, ranker, believed)
+        yield f"blanks.{name}.f1", Figure(f1, f"of {wanted}")
+
+
+def micro_f1(drawn: Sequence[Form], name: str, ranker: FieldRanker, believed: Believed) -> tuple[float, int]:
+    """Return the micro F1 over all that is written on forms, and how much that is."""
+    files = [(form.layout, form.digital() if name == "digital" else form.png()) for form in drawn]
+    hits = said = wanted = 0
+    for form, document in zip(drawn, _read(files, ranker, shown=name), strict=True):
+        written, found = told(form), cells(document, form)
+        right = {key for key, (value, _, _) in found.items() if written.get(key) == value}
+        hits, said, wanted = hits + len(right), said + len(found), wanted + len(written)
+        for key, (_, sure, accepted) in found.items():
+            believed.add(sure=sure, right=key in right, accepted=accepted)
+    return 2 * hits / max(said + wanted, 1), wanted
 
 
 def _forms(degradation: str, count: int) -> Iterator[Form]:

@@ -143,7 +143,7 @@ def corrected(document: Document, tx: Transaction) -> dict[str, Any]:
 
     Fields that nobody touched in a document that somebody went through stand as they were read.
     """
-    fields = {field["name"]: field["value"] for field in document.body["fields"]}
+    fields = {field["name"]: field["value"] for field in document.body.get("fields", ())}
     for correction in tx.corrections(document.id):
         fields |= {changed["name"]: changed["value"] for changed in correction.body["fields"]}
     return {"document": document.id, "file": document.path, "kind": document.kind, "fields": fields}

@@ -35,7 +35,9 @@ from serving.case.answer import Case, compose, inputs_of
 from serving.case.comparing import summary
 from serving.case.facts import MasterData, from_ledger, from_master_data, from_request
 from serving.case.insight import features_digest, look
+from serving.case.papers import from_documents
 from serving.case.sites import known_sites
+from serving.documents import corrected
 from serving.runtime import SERVICE_ACTOR, Runtime
 from serving.stamps import iso, new_id
 
@@ -57,10 +59,12 @@ def prepare(runtime: Runtime, line: ReturnLine) -> Case:
         history = tx.history(_behind(line), as_of=line.requested_at)
         master_data = _master_data(tx, line)
         attached = _attached(tx, line)
+        written = from_documents([_written(document, tx) for document in attached], line)
         sites = known_sites(tx)
     insight = look(line, history, runtime.champions)
     kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in attached}))
-    return Case(line, insight, master_data, kinds, sites, features_digest(line, history), history)
+    digest = features_digest(line, history)
+    return Case(line, insight, master_data, kinds, sites, digest, history, written)
 
 
 def _attached(tx: Transaction, line: ReturnLine) -> tuple[Document, ...]:
@@ -74,6 +78,11 @@ def _attached(tx: Transaction, line: ReturnLine) -> tuple[Document, ...]:
         if about != line.return_line_id and about.rpartition("/")[0] != (line.rma_number or about):
             raise BadInputError(f"{document.id} was posted for another return; post one of this return.")
     return found
+
+
+def _written(document: Document, tx: Transaction) -> dict[str, Any]:
+    """What people make of a document, with the rows of its table as they were read."""
+    return {**corrected(document, tx), "items": document.body.get("items", ())}
 
 
 def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[str, Any]:
@@ -176,6 +185,7 @@ def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, desk: budg
         "recovery.best": insight.alternatives[0].expected,
         "recovery.freight_and_handling": insight.outlay,
         "documents.kinds": list(case.documents),
+        **case.written,
     }
     return {
         **from_request(line),

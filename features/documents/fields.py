@@ -78,16 +78,18 @@ def assemble(extraction: Extraction, *, name: str, ranker: Ranker | None = None)
         Gives each reading its probability of being right; the rules alone do without.
     """
     ranker = ranker or Rules()
+    # What is in a file that no paper has may be meant to deceive: nothing in it goes unseen.
+    accept = NOTHING_ACCEPTED if extraction.suspicions else ranker.accept
     beliefs = ranker(extraction.proposals)
     readings: dict[str, list[tuple[float, Proposal]]] = defaultdict(list)
     for belief, proposal in zip(beliefs, extraction.proposals, strict=True):
         readings[proposal.name].append((float(belief), proposal))
     chosen = [
-        _field(read, extraction, accept=ranker.accept)
+        _field(read, extraction, accept=accept)
         for read in readings.values()
         if max(belief for belief, _ in read) >= LEAST
     ]
-    rows = [_item(row, extraction, ranker) for row in extraction.items]
+    rows = [_item(row, extraction, ranker, accept=accept) for row in extraction.items]
     fields, items = cross_checked(
         sorted(chosen, key=lambda field: (field.page, field.polygon[0][1], field.polygon[0][0])), rows
     )
@@ -107,9 +109,9 @@ def assemble(extraction: Extraction, *, name: str, ranker: Ranker | None = None)
     )
 
 
-def _item(row: Sequence[Proposal], extraction: Extraction, ranker: Ranker) -> Item:
+def _item(row: Sequence[Proposal], extraction: Extraction, ranker: Ranker, *, accept: float) -> Item:
     pairs = zip(ranker(row), row, strict=True)
-    return Item(tuple(_field([(belief, cell)], extraction, accept=ranker.accept) for belief, cell in pairs))
+    return Item(tuple(_field([(belief, cell)], extraction, accept=accept) for belief, cell in pairs))
 
 
 def _field(readings: list[tuple[float, Proposal]], extraction: Extraction, *, accept: float) -> Field:

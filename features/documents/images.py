@@ -33,6 +33,7 @@ RULE_LENGTH: Final = 60  # pixels at working scale: longer than any stroke of a 
 TICK_EDGES: Final = (22, 64)  # pixels at working scale: boxes to tick are about as high as a line of text
 MOST_INK: Final = 0.75  # of a box to tick, its frame and mark together
 TICKED_INK: Final = 0.08  # of the inside of a box, before somebody meant it
+LEAST_FRAME: Final = 1.2  # pixels for each of width and height: a thin frame has two
 FRAMED: Final = 0.85  # of each side that must have ink; rounded letters have less
 CLEAN_WHITE: Final = 250  # a background this bright over most of the page is flat already
 
@@ -142,14 +143,15 @@ def skew(grey: Grey) -> float:
 
 def _scale(grey: Grey, *, limits: Limits) -> float:
     """Return the factor that brings a typical glyph to its height at 300 dpi."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(_ink(grey), connectivity=8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink_of(grey), connectivity=8)
     heights, widths = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
     glyphs = heights[(heights >= 6) & (heights <= 100) & (widths <= 3 * heights) & (widths * 6 >= heights)]  # noqa: PLR2004
     wanted = GLYPH_HEIGHT / float(np.median(glyphs)) if glyphs.size else 1.0
     return float(np.clip(min(wanted, (limits.max_pixels / grey.size) ** 0.5), 0.4, 3.0))
 
 
-def _ink(grey: Grey) -> Grey:
+def ink_of(grey: Grey) -> Grey:
+    """Return the ink of a page as white on black, by Otsu's threshold."""
     _, ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     return np.asarray(ink, dtype=np.uint8)
 
@@ -159,7 +161,7 @@ def without_rules(grey: Grey, *, length: int = RULE_LENGTH) -> tuple[Grey, tuple
 
     Boxed forms are unreadable to Tesseract's page layout until their lines are gone.
     """
-    ink = _ink(grey)
+    ink = ink_of(grey)
     across = _long_strokes(ink, (length, 1))
     down = _long_strokes(ink, (1, length))
     mask = cv2.dilate(across | down, np.ones((3, 3), np.uint8))
@@ -186,17 +188,32 @@ def tick_boxes(grey: Grey, *, edges: tuple[int, int] = TICK_EDGES) -> tuple[tupl
 
     `edges` are the fewest and most pixels of a box's edge.
     """
-    ink = _ink(grey)
-    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    found = (_tick_box(cv2.boundingRect(outline), ink, edges) for outline in outlines)
-    return tuple(sorted(box for box in found if box))
-
-
-def _tick_box(place: tuple[int, int, int, int], ink: Grey, edges: tuple[int, int]) -> tuple[Box, bool] | None:
-    x, y, w, h = place
+    ink = ink_of(grey)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     least, most = edges
-    if min(w, h) < least or max(w, h) > most or abs(w - h) > min(w, h) / 4:
-        return None
+    widths, heights, areas = (
+        stats[:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA)
+    )
+    short, long = np.minimum(widths, heights), np.maximum(widths, heights)
+    square = (short >= least) & (long <= most) & (4 * (long - short) <= short)
+    likely = stats[square & (areas >= LEAST_FRAME * (widths + heights)), : cv2.CC_STAT_AREA]
+    found = sorted(box for x, y, w, h in likely.tolist() if (box := _tick_box((x, y, w, h), ink)))
+    return tuple(box for box in found if not any(_within(box[0], other[0]) for other in found))
+
+
+def _within(box: Box, other: Box) -> bool:
+    """Tell whether a box is the inner edge of another's frame, or what is written in it."""
+    return (
+        box != other
+        and other.left <= box.left
+        and other.top <= box.top
+        and box.right <= other.right
+        and box.bottom <= other.bottom
+    )
+
+
+def _tick_box(place: tuple[int, int, int, int], ink: Grey) -> tuple[Box, bool] | None:
+    x, y, w, h = place
     part = ink[y : y + h, x : x + w] > 0
     if part.mean() > MOST_INK or not _framed(part):
         return None

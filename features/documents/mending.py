@@ -72,8 +72,20 @@ def _in_pdf(data: bytes) -> Iterator[str]:
                 yield "The PDF holds JavaScript."
             if "/EmbeddedFiles" in names:
                 yield "The PDF holds other files."
+            if _needs_repair(pdf):
+                yield "The PDF is damaged; it was read as far as it could be repaired."
     except (pikepdf.PdfError, RuntimeError, ValueError, TypeError, KeyError, AttributeError):
         yield "The PDF is damaged."
+
+
+def _needs_repair(pdf: pikepdf.Pdf) -> bool:
+    """Tell whether a reader must guess at a file's structure or at what its pages draw."""
+    for page in pdf.pages:
+        contents = page.obj.get("/Contents")
+        for stream in contents if isinstance(contents, pikepdf.Array) else (contents,):
+            if isinstance(stream, pikepdf.Stream):
+                stream.read_bytes()
+    return bool(pdf.get_warnings())
 
 
 def _runs_script(pdf: pikepdf.Pdf) -> bool:

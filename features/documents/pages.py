@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
@@ -118,20 +120,36 @@ def _is_suspicious(page: pdfium.PdfPage, words: tuple[Word, ...], picture: Pictu
     hidden = sum(raw.FPDFTextObj_GetTextRenderMode(t) == raw.FPDF_TEXTRENDERMODE_INVISIBLE for t in texts)
     if hidden > HIDDEN * len(texts):
         return True
-    ink = picture.pixels < INK
-    claimed = np.zeros_like(ink)
-    for word in words:
-        left, top, right, bottom = (max(int(edge * picture.scale), 0) for edge in word.box)
-        claimed[top : bottom + 1, left : right + 1] = True
+    ink = (picture.pixels < INK).astype(np.uint8)
+    spots = _spots(words, picture)
+    bare_words = int(np.count_nonzero(_sums(ink, spots) == 0))
+    return bare_words > HIDDEN * len(words) or _unclaimed(ink, spots)
+
+
+def _unclaimed(ink: Grey, spots: npt.NDArray[np.intp]) -> bool:
+    """Tell whether most of a page's ink, if there is much, stands outside all words."""
     everything = int(ink.sum())
-    bare_words = sum(not ink[_spot(word.box, picture)].any() for word in words)
-    unclaimed = everything > LITTLE_INK * ink.size and int((ink & ~claimed).sum()) > UNCLAIMED * everything
-    return unclaimed or bare_words > HIDDEN * len(words)
+    if everything <= LITTLE_INK * ink.size:
+        return False
+    left = ink.copy()
+    for x1, y1, x2, y2 in spots.tolist():
+        left[y1:y2, x1:x2] = 0
+    return int(left.sum()) > UNCLAIMED * everything
 
 
-def _spot(box: Box, picture: Picture) -> tuple[slice, slice]:
-    left, top, right, bottom = (max(int(edge * picture.scale), 0) for edge in box)
-    return slice(top, bottom + 1), slice(left, right + 1)
+def _spots(words: tuple[Word, ...], picture: Picture) -> npt.NDArray[np.intp]:
+    """Return where words stand in a picture: left, top, right and bottom of each, the last two excluded."""
+    height, width = picture.pixels.shape
+    corners = (np.array([word.box for word in words]) * picture.scale).astype(np.intp)
+    corners[:, 2:] += 1
+    return np.clip(corners, 0, (width, height, width, height))
+
+
+def _sums(ink: Grey, spots: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
+    """Return how many pixels of ink every spot holds."""
+    sums = cv2.integral(ink)
+    left, top, right, bottom = spots.T
+    return np.asarray(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left], np.int32)
 
 
 def agree(written: tuple[Word, ...], seen: tuple[Word, ...]) -> bool:
@@ -167,6 +185,7 @@ def _render(page: pdfium.PdfPage, *, dpi: int) -> Grey:
 
 
 Glyph = tuple[str, Box]
+SPACE: Final = (" ", Box(0, 0, 0, 0))
 
 
 def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
@@ -174,12 +193,14 @@ def _glyphs(page: pdfium.PdfPage) -> list[Glyph]:
     text = page.get_textpage()
     (ax, bx, cx), (ay, by, cy) = _view(page)
     found = []
+    edges = raw.FS_RECTF()
     for index in range(text.count_chars()):
         character = chr(raw.FPDFText_GetUnicode(text, index))
         if character.isspace():
-            found.append((" ", Box(0, 0, 0, 0)))
+            found.append(SPACE)
         elif character.isprintable() or character == "\ufffd":
-            left, bottom, right, top = text.get_charbox(index, loose=True)
+            raw.FPDFText_GetLooseCharBox(text, index, edges)
+            left, bottom, right, top = edges.left, edges.bottom, edges.right, edges.top
             x1, y1 = ax * left + bx * top + cx, ay * left + by * top + cy
             x2, y2 = ax * right + bx * bottom + cx, ay * right + by * bottom + cy
             found.append((character, Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from features.returns import EXPONENTS, CreditAction, Disposition, Money, ReturnLine
 from models import routing
+from policy.language import FactValue
 from policy.verdict import Status, Verdict
 from serving.case.facts import MasterData, recoverable
 from serving.case.insight import HAZARDOUS, Insight
@@ -28,6 +29,7 @@ class Case:
     sites: tuple[routing.Site, ...]
     features_digest: str
     history: Mapping[str, float]
+    written: Mapping[str, FactValue] = field(default_factory=dict)
 
 
 def inputs_of(case: Case) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def inputs_of(case: Case) -> dict[str, Any]:
         },
         "sites": [asdict(site) for site in case.sites],
         "documents": list(case.documents),
+        "written": dict(case.written),
     }
 
 

@@ -87,6 +87,7 @@ def _case(line: ReturnLine, inputs: Mapping[str, Any], runtime: Runtime) -> Case
         tuple(routing.Site(**site) for site in inputs["sites"]),
         features_digest(line, history),
         history,
+        inputs.get("written", {}),  # recommendations of older versions have none
     )
 
 

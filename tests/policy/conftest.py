@@ -48,6 +48,7 @@ PLAIN: dict[str, Any] = {
     "inspection.grade": "UNGRADED",
     "inspection.serials_compared": False,
     "documents.kinds": [],
+    "documents.contradict": False,
     "recovery.best": 6120,
     "recovery.freight_and_handling": 1500,
     "models.degraded": False,

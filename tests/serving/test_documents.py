@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from ledger.evidence import Document
+from serving.api.wire import ReturnLineIn
+from serving.case.papers import from_documents
 from serving.documents import between, printable
 from tests.factories import a_line
 from training.simulator.forms import draw, layouts
@@ -142,3 +144,32 @@ def test_a_proof_of_delivery_is_set_beside_the_bill_of_lading_of_its_line():
 
 def test_what_a_document_says_cannot_steer_a_terminal():
     assert printable("a\x1b[31mb\n") == "a [31mb "
+
+
+def test_a_document_that_contradicts_the_request_sends_its_credit_to_a_person(make_service, form):
+    service = make_service()
+    document = post(service, form.png()).json()["id"]
+    asked = a_line(return_line_id="RMA-0000/1", rma_number="RMA-0000", document_ids=[document])
+    fired = {rule["id"] for rule in service.recommend(asked).json()["guardrails"]}
+    assert "OPS-12" in fired
+
+
+def test_what_people_corrected_in_a_document_is_the_fact():
+    paper = {
+        "document": "doc_1",
+        "items": (),
+        "fields": {"pieces": "9", "delivery_date": "2026-03-02", "credit_amount": "1,5"},
+    }
+    other = {
+        "document": "doc_2",
+        "items": (),
+        "fields": {"pieces": "7", "claim_amount": "120.50", "rma_number": "RMA-1"},
+    }
+    line = ReturnLineIn.model_validate(a_line(rma_number="RMA-1")).line()
+    assert from_documents([], line) == {"documents.contradict": False}
+    assert from_documents([paper, other], line) == {
+        "documents.contradict": True,
+        "documents.pieces": 7,
+        "documents.amount": 12050,
+        "documents.delivered_on": 20260302,
+    }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pypdfium2
 import pytest
 
-from training.simulator.forms import Wear, draw, forms, layouts, spoil
+from training.simulator.forms import Wear, blanks, draw, fill_in, forms, layouts, spoil
 
+BLANKS = Path(__file__).parents[2] / ".." / "shared" / "data" / "documents" / "logistics"
 KINDS = {"RETURN_FORM", "PROOF_OF_DELIVERY", "SUPPLIER_CLAIM"}
 
 
@@ -80,3 +82,18 @@ def test_what_is_left_blank_has_no_truth():
     assert max(counts) <= len(layouts()["claim_colon"].cells) + 1
     assert len(counts) > 3
     assert all(truth.text for form in drawn for truth in form.truths)
+
+
+@pytest.mark.skipif(not BLANKS.exists(), reason=f"the real blank forms are not here: {BLANKS}")
+@pytest.mark.parametrize("name", sorted(blanks()))
+def test_real_blank_forms_are_filled_in_where_their_own_fields_are(name: str):
+    blank = blanks()[name]
+    form = fill_in(blank, BLANKS, rng=np.random.default_rng(4))
+    assert {truth.field for truth in form.truths if truth.line is None} == set(blank.single.values())
+    with pypdfium2.PdfDocument(form.digital()) as pdf:
+        said = pdf[0].get_textpage().get_text_range()
+    assert blank.title in said
+    for truth in form.truths:
+        assert truth.text in said
+        (left, top), (right, bottom) = np.min(truth.polygon, axis=0), np.max(truth.polygon, axis=0)
+        assert form.pixels[int(top) : int(bottom), int(left) : int(right)].min() < 100

@@ -104,6 +104,7 @@ def test_a_damaged_pdf_that_can_be_mended_is_read():
     damaged = whole[: whole.rindex(b"startxref")]
     document = read(damaged, limits=LIMITS)
     assert len(document.pages) == 1
+    assert any("damaged" in reason for reason in document.reasons)
 
 
 def test_a_document_that_takes_too_long_is_given_up():

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pikepdf
+import pypdfium2 as pdfium
 from PIL import Image, ImageDraw, ImageFont
 
 DPI: Final = 300
@@ -78,9 +79,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One printed page."""
+    """One printed page; `ground` is a PDF of one page that was there before, if any was."""
 
     marks: tuple[Text | Stroke | Bar, ...]
+    ground: bytes = b""
 
 
 def fonts(rng: np.random.Generator) -> Mapping[str, Typeface]:
@@ -99,7 +101,7 @@ def _font(file: str, points: float) -> ImageFont.FreeTypeFont:
 
 def as_pixels(paper: Paper) -> npt.NDArray[np.uint8]:
     """Return the page in grey at 300 dpi."""
-    image = Image.new("L", (round(PAGE[0] * DPI), round(PAGE[1] * DPI)), 255)
+    image = _ground(paper)
     pen = ImageDraw.Draw(image)
     for mark in paper.marks:
         if isinstance(mark, Bar):
@@ -118,6 +120,14 @@ def as_pixels(paper: Paper) -> npt.NDArray[np.uint8]:
                 fill=mark.grey,
             )
     return np.asarray(image)
+
+
+def _ground(paper: Paper) -> Image.Image:
+    size = (round(PAGE[0] * DPI), round(PAGE[1] * DPI))
+    if not paper.ground:
+        return Image.new("L", size, 255)
+    with pdfium.PdfDocument(paper.ground) as pdf:
+        return pdf[0].render(scale=DPI / POINTS, grayscale=True).to_pil().resize(size)
 
 
 def _aslant(image: Image.Image, mark: Text) -> None:
@@ -140,6 +150,14 @@ def as_pdf(paper: Paper) -> bytes:
             Font=pikepdf.Dictionary({f"/{name}": _pdf_font(pdf, name) for name in names})
         )
         page.obj.Contents = pdf.make_stream(b"\n".join(_operators(paper)))
+        pdf.save(target, deterministic_id=True)
+    return _laid_over(paper.ground, target) if paper.ground else target.getvalue()
+
+
+def _laid_over(ground: bytes, written: io.BytesIO) -> bytes:
+    target = io.BytesIO()
+    with pikepdf.open(io.BytesIO(ground)) as pdf, pikepdf.open(written) as above:
+        pdf.pages[0].add_overlay(above.pages[0])
         pdf.save(target, deterministic_id=True)
     return target.getvalue()
 
