@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,10 +33,12 @@ CONTEXT: Final = ("rule_score", "belief", "confidence", "ahead", "rivals", "echo
 COLUMNS: Final = (*FEATURES, *CONTEXT, *METHODS, *TYPES)
 # Letters and digits that scanners take for each other.
 MISTAKABLE: Final = frozenset("0OQD1IL5S8B2Z6G")
+CONFIDENCE: Final = COLUMNS.index("confidence")
 MATCH: Final = FEATURES.index("match")
 FOLDS: Final = 4
 TREES: Final = 150
 PRECISION: Final = 0.992  # of what is accepted without a person, on layouts left out; the promise is 0.99
+LEAST_APART: Final = 50  # fields of a source before it is calibrated by itself
 LEAST_ACCEPTED: Final = 30  # readings; fewer prove no precision
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
@@ -102,6 +104,18 @@ def together(first: Cases, second: Cases) -> Cases:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A calibration by its knots: raw score -> probability."""
+
+    scores: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    def at(self, raw: Vector) -> Vector:
+        """Return the probability of every raw score."""
+        return np.asarray(np.interp(raw, self.scores, self.probabilities))
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRanker:
     """Gives each reading its probability of being right; call it with the proposals of one document.
 
@@ -110,8 +124,8 @@ class FieldRanker:
     """
 
     booster: lgb.Booster
-    scores: tuple[float, ...]  # knots of the calibration: raw score -> probability
-    probabilities: tuple[float, ...]
+    seen: Line  # of readings from pixels
+    written: Line  # of readings from a text layer, where no letter is misread
     accept: float  # probability from which a reading needs no person
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[float]:
@@ -129,7 +143,7 @@ class FieldRanker:
     def probabilities_of(self, X: npt.NDArray[np.float32]) -> Vector:
         """Return the probability of every row of ``matrix``."""
         raw = _predicted(self.booster, X)
-        learned = np.interp(raw, self.scores, self.probabilities)
+        learned = np.where(_is_written(X), self.written.at(raw), self.seen.at(raw))
         # Between equals of the calibration's steps the raw score decides.
         return np.asarray(np.minimum(learned + 1e-6 * raw, 1.0))
 
@@ -150,8 +164,8 @@ class FieldRanker:
     def _json(self) -> str:
         numbers = {
             "columns": COLUMNS,
-            "scores": self.scores,
-            "probabilities": self.probabilities,
+            "seen": asdict(self.seen),
+            "written": asdict(self.written),
             "accept": self.accept,
         }
         return json.dumps(numbers, indent=1)
@@ -170,7 +184,7 @@ def load(folder: Path) -> FieldRanker:
         raise BadInputError(f"{folder}: the ranker was trained on other features; train it again.")
     booster = lgb.Booster(model_str=(folder / BOOSTER_FILE).read_text(encoding="utf-8"))
     return FieldRanker(
-        booster, tuple(numbers["scores"]), tuple(numbers["probabilities"]), float(numbers["accept"])
+        booster, _line(numbers["seen"]), _line(numbers["written"]), accept=float(numbers["accept"])
     )
 
 
@@ -243,14 +257,33 @@ def fit(cases: Cases, *, rng: np.random.Generator) -> FieldRanker:
         inside = folds != left_out
         raw[~inside] = _predicted(_trees(cases, inside, seed), cases.X[~inside])
     chosen = chosen_of(cases, raw)
-    line = IsotonicRegression(y_min=0.01, y_max=0.999, out_of_bounds="clip").fit(
-        raw[chosen], cases.right[chosen].astype(float)
-    )
-    accept = _threshold(np.asarray(line.predict(raw[chosen])), cases.right[chosen])
+    written = _is_written(cases.X[chosen])
+    right = cases.right[chosen]
+    lines = [
+        _calibrated(raw[chosen], right, of) if of.sum() >= LEAST_APART else _calibrated(raw[chosen], right)
+        for of in (~written, written)
+    ]
+    probabilities = np.where(written, lines[1].at(raw[chosen]), lines[0].at(raw[chosen]))
     everything = np.ones(len(folds), dtype=bool)
     return FieldRanker(
-        _trees(cases, everything, seed), _floats(line.X_thresholds_), _floats(line.y_thresholds_), accept
+        _trees(cases, everything, seed), lines[0], lines[1], accept=_threshold(probabilities, right)
     )
+
+
+def _is_written(X: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Tell readings from a text layer, which says of itself that it is sure."""
+    return np.asarray(X[:, CONFIDENCE] >= 1.0)
+
+
+def _calibrated(raw: Vector, right: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_] | None = None) -> Line:
+    chosen = np.ones(len(raw), dtype=bool) if of is None else of
+    line = IsotonicRegression(y_min=0.01, y_max=0.999, out_of_bounds="clip")
+    line.fit(raw[chosen], right[chosen].astype(float))
+    return Line(_floats(line.X_thresholds_), _floats(line.y_thresholds_))
+
+
+def _line(numbers: dict[str, list[float]]) -> Line:
+    return Line(tuple(numbers["scores"]), tuple(numbers["probabilities"]))
 
 
 def _trees(cases: Cases, rows: npt.NDArray[np.bool_], seed: int) -> lgb.Booster:

@@ -124,6 +124,8 @@ def _field(readings: list[tuple[float, Proposal]], extraction: Extraction, *, ac
         if p.value != best.value
     }
     checks = tuple(own_checks(best, extraction))
+    if extraction.kind is Kind.OTHER and best.type == "text" and best.confidence < 1:
+        accept = NOTHING_ACCEPTED  # names on an unknown paper have no form that a misreading would break
     twin = tuple(_other_order(best, extraction))
     confidence = round(min(belief, 1.0) * (0.6 if twin else 1.0), 3)
     return Field(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ledger.evidence import Document
-from serving.api.wire import ReturnLineIn
+from serving.api.wire import RecommendationRequest
 from serving.case.papers import from_documents
 from serving.documents import between, printable
 from tests.factories import a_line
@@ -165,7 +165,7 @@ def test_what_people_corrected_in_a_document_is_the_fact():
         "items": (),
         "fields": {"pieces": "7", "claim_amount": "120.50", "rma_number": "RMA-1"},
     }
-    line = ReturnLineIn.model_validate(a_line(rma_number="RMA-1")).line()
+    line = RecommendationRequest.model_validate(a_line(rma_number="RMA-1")).line()
     assert from_documents([], line) == {"documents.contradict": False}
     assert from_documents([paper, other], line) == {
         "documents.contradict": True,

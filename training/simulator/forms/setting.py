@@ -127,7 +127,8 @@ def _ground(paper: Paper) -> Image.Image:
     if not paper.ground:
         return Image.new("L", size, 255)
     with pdfium.PdfDocument(paper.ground) as pdf:
-        return pdf[0].render(scale=DPI / POINTS, grayscale=True).to_pil().resize(size)
+        image: Image.Image = pdf[0].render(scale=DPI / POINTS, grayscale=True).to_pil()
+        return image.resize(size)
 
 
 def _aslant(image: Image.Image, mark: Text) -> None:
