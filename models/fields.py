@@ -124,7 +124,7 @@ class FieldRanker:
     """
 
     booster: lgb.Booster
-    seen: Line  # of readings from pixels
+    pooled: Line  # of all readings
     written: Line  # of readings from a text layer, where no letter is misread
     accept: float  # probability from which a reading needs no person
 
@@ -143,7 +143,7 @@ class FieldRanker:
     def probabilities_of(self, X: npt.NDArray[np.float32]) -> Vector:
         """Return the probability of every row of ``matrix``."""
         raw = _predicted(self.booster, X)
-        learned = np.where(_is_written(X), self.written.at(raw), self.seen.at(raw))
+        learned = _believed(raw, _is_written(X), self.pooled, self.written)
         # Between equals of the calibration's steps the raw score decides.
         return np.asarray(np.minimum(learned + 1e-6 * raw, 1.0))
 
@@ -164,7 +164,7 @@ class FieldRanker:
     def _json(self) -> str:
         numbers = {
             "columns": COLUMNS,
-            "seen": asdict(self.seen),
+            "pooled": asdict(self.pooled),
             "written": asdict(self.written),
             "accept": self.accept,
         }
@@ -184,7 +184,7 @@ def load(folder: Path) -> FieldRanker:
         raise BadInputError(f"{folder}: the ranker was trained on other features; train it again.")
     booster = lgb.Booster(model_str=(folder / BOOSTER_FILE).read_text(encoding="utf-8"))
     return FieldRanker(
-        booster, _line(numbers["seen"]), _line(numbers["written"]), accept=float(numbers["accept"])
+        booster, _line(numbers["pooled"]), _line(numbers["written"]), accept=float(numbers["accept"])
     )
 
 
@@ -259,15 +259,11 @@ def fit(cases: Cases, *, rng: np.random.Generator) -> FieldRanker:
     chosen = chosen_of(cases, raw)
     written = _is_written(cases.X[chosen])
     right = cases.right[chosen]
-    lines = [
-        _calibrated(raw[chosen], right, of) if of.sum() >= LEAST_APART else _calibrated(raw[chosen], right)
-        for of in (~written, written)
-    ]
-    probabilities = np.where(written, lines[1].at(raw[chosen]), lines[0].at(raw[chosen]))
+    pooled = _calibrated(raw[chosen], right)
+    apart = _calibrated(raw[chosen][written], right[written]) if written.sum() >= LEAST_APART else pooled
+    accept = _threshold(_believed(raw[chosen], written, pooled, apart), right)
     everything = np.ones(len(folds), dtype=bool)
-    return FieldRanker(
-        _trees(cases, everything, seed), lines[0], lines[1], accept=_threshold(probabilities, right)
-    )
+    return FieldRanker(_trees(cases, everything, seed), pooled, apart, accept)
 
 
 def _is_written(X: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -275,10 +271,17 @@ def _is_written(X: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return np.asarray(X[:, CONFIDENCE] >= 1.0)
 
 
-def _calibrated(raw: Vector, right: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_] | None = None) -> Line:
-    chosen = np.ones(len(raw), dtype=bool) if of is None else of
-    line = IsotonicRegression(y_min=0.01, y_max=0.999, out_of_bounds="clip")
-    line.fit(raw[chosen], right[chosen].astype(float))
+def _believed(raw: Vector, written: npt.NDArray[np.bool_], pooled: Line, apart: Line) -> Vector:
+    """Return the probability of every reading: of a text layer's, what its own line adds to that of all.
+
+    Its own line knows few readings that are wrong, and alone would doubt what it has seldom seen.
+    """
+    everyone = pooled.at(raw)
+    return np.where(written, np.maximum(everyone, apart.at(raw)), everyone)
+
+
+def _calibrated(raw: Vector, right: npt.NDArray[np.bool_]) -> Line:
+    line = IsotonicRegression(y_min=0.01, y_max=0.999, out_of_bounds="clip").fit(raw, right.astype(float))
     return Line(_floats(line.X_thresholds_), _floats(line.y_thresholds_))
 
 
