@@ -6,7 +6,7 @@ Tesseract knows print only. What is read here is a proposal for a person and is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
 from typing import Final
 
@@ -25,12 +25,15 @@ BARE_STROKE: Final = 0.3  # width by height of a 1
 DIRECTIONS, CELLS = 8, 5  # of strokes; and a side of the grid in which they are counted
 NEAR: Final = 0.78  # similarity from which strokes are taken for a digit
 NEIGHBOURS: Final = 3
-FEWEST, MOST = 3, 10  # digits of a number
+FEWEST, DIGITS = 3, 10  # of a number
+WIDEST: Final = 1.6  # width by height of a digit
+CROWDED: Final = 300  # strokes as high as digits; so many are noise or a drawing
 ALIKE: Final = 0.5  # height of a digit by that of the tallest beside it
-APART: Final = 0.38  # heights of white paper that end a number
+APART: Final = 0.34  # heights of white paper that end a number
 LEVEL: Final = 0.4  # share of the lower one's height that two digits of a number have in common
 BELIEVED: Final = 0.55  # of the similarity: how sure a number read so may be
 Vector = npt.NDArray[np.float32]
+Stroke = tuple[int, int, int, int, int]  # left, top, width, height and its label
 
 
 def numbers(ink: Grey, *, least: float, most: float) -> Iterator[tuple[str, float, Box]]:
@@ -39,30 +42,27 @@ def numbers(ink: Grey, *, least: float, most: float) -> Iterator[tuple[str, floa
     `least` and `most` are the heights that a digit may have, in pixels.
     """
     # Where a ruling line was taken out of a stroke, the stroke goes on.
-    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((11, 3), np.uint8))
+    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     strokes = sorted(
         (x, y, w, h, place)
         for place, (x, y, w, h, _) in enumerate(stats.tolist())
-        if place and least <= h <= most and w <= 1.6 * h
+        if place and least <= h <= most and w <= WIDEST * h
     )
+    if len(strokes) > CROWDED:
+        return
     for group in _groups(strokes):
+        if not FEWEST <= len(group) <= DIGITS:
+            continue
         read = [digit(labels[y : y + h, x : x + w] == place) for x, y, w, h, place in group]
-        if FEWEST <= len(read) <= MOST and min(near for _, near in read) >= NEAR:
-            box = Box(
-                group[0][0],
-                min(s[1] for s in group),
-                group[-1][0] + group[-1][2],
-                max(s[1] + s[3] for s in group),
-            )
-            yield (
-                "".join(str(value) for value, _ in read),
-                BELIEVED * float(np.mean([n for _, n in read])),
-                box,
-            )
+        if min(near for _, near in read) >= NEAR:
+            confidence = BELIEVED * float(np.mean([near for _, near in read]))
+            yield "".join(str(value) for value, _ in read), confidence, _around(group)
 
 
-Stroke = tuple[int, int, int, int, int]
+def _around(group: Sequence[Stroke]) -> Box:
+    boxes = [Box(x, y, x + w, y + h) for x, y, w, h, _ in group]
+    return reduce(Box.union, boxes)
 
 
 def _groups(strokes: Sequence[Stroke]) -> Iterator[list[Stroke]]:

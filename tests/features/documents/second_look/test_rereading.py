@@ -69,8 +69,9 @@ def test_a_number_written_by_hand_takes_the_place_of_doubtful_print():
     page = a_page(*ROW).copy()
     pen = Image.fromarray(page)
     draw = ImageDraw.Draw(pen)
-    for n, strokes in enumerate((((0, 0), (0, 80)), ((0, 0), (45, 0), (15, 80)), ((0, 0), (0, 80)))):
-        draw.line([(300 + 55 * n + x, 200 + y) for x, y in strokes], fill=0, width=6)
+    one, seven = ((0, 0), (0, 80)), ((0, 0), (45, 0), (15, 80))
+    for left, strokes in ((300, one), (318, seven), (382, one)):
+        draw.line([(left + x, 200 + y) for x, y in strokes], fill=0, width=6)
     found = with_handwriting(np.asarray(pen), [*SURE, Seen("I>I", 0.3, Box(290, 195, 430, 290))])
     assert [word.text for word in found[len(SURE) :]] == ["171"]
     assert found[-1].confidence < 0.6
