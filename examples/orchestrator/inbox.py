@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from dbos import DBOS, SetWorkflowID
-from dbos.error import DBOSNonExistentWorkflowError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from examples.orchestrator.workflow import DECIDED, handle_return
@@ -29,8 +28,6 @@ class Inbox(BaseHTTPRequestHandler):
             status = 400
         except WebhookVerificationError:
             status = 401
-        except DBOSNonExistentWorkflowError:
-            status = 404  # the WMS is faster than the request: it will come again
         self.answer(status, {})
 
     def do_GET(self) -> None:
@@ -54,6 +51,8 @@ class Inbox(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         event = Webhook(self.secret).verify(body.decode(), headers)
         if event["type"] == f"returns.{DECIDED}.v1":
+            if DBOS.get_workflow_status(event["subject"]) is None:
+                return 204  # a return of somebody else
             topic = f"{DECIDED}:{event['data']['recommendation_id']}"
             DBOS.send(event["subject"], event["data"], topic, idempotency_key=event["id"])
         return 204
@@ -61,6 +60,8 @@ class Inbox(BaseHTTPRequestHandler):
     def note(self, body: bytes) -> int:
         """A message of the WMS."""
         message = json.loads(body)
+        if DBOS.get_workflow_status(message["line"]) is None:
+            return 404  # the WMS is faster than the request: it will come again
         DBOS.send(message["line"], message, message["kind"], idempotency_key=message["id"])
         return 204
 

@@ -112,6 +112,8 @@ def a_return(number: int) -> dict:
         sale__price_paid=price,
         credit_requested__amount=price,
         customer__id=f"C-{name}",
+        item__serial=f"SN-{name}",
+        item__serial_shipped=f"SN-{name}",
     )
 
 

@@ -91,7 +91,7 @@ def test_rows_of_another_site_are_out_of_reach_by_every_call(make_service, champ
         service.call(
             "POST",
             f"/v1/recommendations/{rec}/outcome",
-            json={"disposition": "SCRAP", "reason_code": "SAFETY"},
+            json={"disposition": "REFURBISH"},
             **elsewhere,
         ),
         service.call("POST", "/v1/recommendations", json=a_line(return_line_id="RMA-9/1"), **elsewhere),
