@@ -37,7 +37,7 @@ def register(recoup: Recoup, url: str) -> str:
     answer = httpx.post(
         f"{recoup.url}/v1/webhook-endpoints",
         json={"url": url, "types": ["returns.approval.decided.v1"]},
-        headers={"Authorization": f"Bearer {recoup.key}", "Idempotency-Key": f"register {url}"},
+        headers={"Authorization": f"Bearer {recoup.key}", "Idempotency-Key": f"register:{url}"},
         timeout=10,
     )
     secret: str = answer.raise_for_status().json()["secret"]
