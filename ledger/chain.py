@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 import rfc8785
-from sqlalchemy import Connection, Insert, Row, Select, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, bindparam, insert, select, update
 
 from features.returns import BadInputError, RecoupError
+from ledger.driver import Driver, Fixed
 from ledger.schema import chain_head, entries
 from ledger.schema.columns import Json, Utc, json_text
 
@@ -210,8 +211,8 @@ class Chained:
         if self._head is None or not self._pending:
             return
         rows = [{**asdict(entry), "body": canonical(entry.body).decode()} for entry in self._pending]
-        self._connection.execute(into(entries), rows)
-        self._connection.execute(_MOVED, asdict(self._head))
+        self._do(into(entries), rows)
+        self._do(_MOVED, asdict(self._head))
         self._pending.clear()
 
     def _record(
@@ -222,7 +223,7 @@ class Chained:
         `facts` are what a reader of the audit trail should see without opening the row.
         """
         row = self._witness(table, values, kind=kind, subject=subject, **facts)
-        self._connection.execute(into(table), row)
+        self._do(into(table), row)
         return int(row["seq"])
 
     def _witness(
@@ -233,12 +234,30 @@ class Chained:
         entry = self.append(kind, subject=subject, actor=values["actor"], at=values["at"], body=body)
         return {**values, "seq": entry.seq}
 
-    def _all(self, query: Select[Any], **asked: Any) -> list[Mapping[str, Any]]:
+    @cached_property
+    def _driver(self) -> Driver:
+        return Driver(self._connection)
+
+    def _all(self, query: Select[Any] | Fixed, **asked: Any) -> list[Mapping[str, Any]]:
+        if isinstance(query, Fixed):
+            if not self._driver.is_watched:
+                return [*self._driver.all(query, asked)]
+            return [_mapping(row) for row in self._connection.execute(query.statement, asked)]
         return [_mapping(row) for row in self._connection.execute(query, asked)]
 
-    def _first(self, query: Select[Any], **asked: Any) -> Mapping[str, Any] | None:
-        row = self._connection.execute(query, asked).first()
+    def _first(self, query: Select[Any] | Fixed, **asked: Any) -> Mapping[str, Any] | None:
+        if isinstance(query, Fixed) and not self._driver.is_watched:
+            return self._driver.first(query, asked)
+        plain = query.statement if isinstance(query, Fixed) else query
+        row = self._connection.execute(plain, asked).first()
         return None if row is None else _mapping(row)
+
+    def _do(self, fixed: Fixed, values: Any) -> None:
+        """Run a statement that returns nothing, with one row of values or with many."""
+        if self._driver.is_watched:
+            self._connection.execute(fixed.statement, values)
+        else:
+            self._driver.do(fixed, values)
 
 
 def _mapping(row: Row[Any]) -> Mapping[str, Any]:
@@ -265,13 +284,13 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
 
 
 @cache
-def into(table: Table) -> Insert:
-    """Return the statement that adds rows to a table; SQLAlchemy takes longer to build it than to run it."""
-    return insert(table)
+def into(table: Table) -> Fixed:
+    """Return the statement that adds rows to a table."""
+    return Fixed(insert(table), columns=table.c.keys())
 
 
 _HEAD: Final = select(chain_head.c.seq, chain_head.c.hash).with_for_update()
-_MOVED: Final = update(chain_head).values(seq=bindparam("seq"), hash=bindparam("hash"))
+_MOVED: Final = Fixed(update(chain_head).values(seq=bindparam("seq"), hash=bindparam("hash")))
 
 
 def locked_head(connection: Connection) -> Head:

@@ -17,7 +17,6 @@ from typing import Any, Final
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Insert,
     Select,
     Text,
     bindparam,
@@ -41,6 +40,7 @@ from features.history import (
 )
 from features.returns import Money
 from ledger.chain import into
+from ledger.driver import Fixed
 from ledger.personal import AT_ONCE, Personal, behind
 from ledger.schema import fraud_labels, fraud_marks, hourly, lines, past, standing
 from ledger.schema.figures import figures, hour_of, moments
@@ -130,16 +130,18 @@ class Histories(Personal):
 
     def _add_part(self, part: Sequence[Line], *, actor: str, at: datetime) -> int:
         ids = [line.return_line_id for line in part]
-        known = set(self._connection.execute(_KNOWN, {"ids": ids}).scalars())
+        one = len(ids) == 1
+        there = self._all(_KNOWN_ONE, id=ids[0]) if one else self._all(_KNOWN, ids=ids)
+        known = {row["return_line_id"] for row in there}
         new = [line for line in part if line.return_line_id not in known]
         if new:
             names = self._pseudonymize((line.customer_id for line in new), actor=actor, at=at)
             rows = [_row(line, names[line.customer_id], actor, at) for line in new]
             kind = "line.known"
             witnessed = [self._witness(lines, row, kind=kind, subject=row["return_line_id"]) for row in rows]
-            self._connection.execute(into(lines), witnessed)
+            self._do(into(lines), witnessed)
             self._remember(new, rows)
-            for label in self._all(_LABELS, ids=ids):
+            for label in self._all(_LABELS_OF_ONE, id=ids[0]) if one else self._all(_LABELS, ids=ids):
                 self._mark(label)
         return len(new)
 
@@ -176,10 +178,11 @@ class Histories(Personal):
             The id of each of `ENTITIES`; one left out is missing.
         """
         ids = {entity: behind.get(entity) for entity in ENTITIES}
-        row = self._connection.execute(figures(), moments(as_of) | ids).one()
+        row = self._first(_figures(), **moments(as_of), **ids)
+        assert row is not None
         return {
             aggregate.name: math.nan if ids[aggregate.entity] is None else _value(aggregate, figure, as_of)
-            for aggregate, figure in zip(AGGREGATES, row, strict=True)
+            for aggregate, figure in zip(AGGREGATES, row.values(), strict=True)
         }
 
     def policy_facts(self, line: Line, *, as_of: datetime) -> PolicyFacts:
@@ -190,11 +193,12 @@ class Histories(Personal):
         }
         asked |= {"currency": line.requested.currency, "year": datetime(as_of.year, 1, 1, tzinfo=UTC)}
         asked |= {"since": as_of - timedelta(days=DAYS_OF_STRUCTURING)}
-        requests = self._connection.execute(_requests(), asked)
-        sums = self._connection.execute(_sums(), asked).one()
+        requests = self._all(_requests(), **asked)
+        sums = self._first(_sums(), **asked)
+        assert sums is not None
         # PostgreSQL adds 64-bit numbers up to a Decimal.
-        whole = {name: int(total) for name, total in sums._asdict().items()}
-        return PolicyFacts(**whole, requests_30d=tuple(requests.scalars()))
+        whole = {name: int(total) for name, total in sums.items()}
+        return PolicyFacts(**whole, requests_30d=tuple(row["requested_minor"] for row in requests))
 
     def volumes(self, start: datetime, end: datetime) -> tuple[Volume, ...]:
         """Return what was asked back from `start` up to `end`, by region, family and UTC day."""
@@ -226,7 +230,7 @@ class Histories(Personal):
             | dict.fromkeys(SEEN, 0)
             for line, row in zip(part, rows, strict=True)
         ]
-        self._connection.execute(into(past), kept)
+        self._do(into(past), kept)
         asked = [{"count": 1, "quantity": row["quantity"], "hundredths": row["hundredths"]} for row in rows]
         self._sum_up([(row, row["requested_at"], sums) for row, sums in zip(rows, asked, strict=True)])
 
@@ -239,7 +243,7 @@ class Histories(Personal):
             for entity in BY_HOUR
             if row[ENTITIES[entity]] is not None
         ]
-        self._connection.execute(_growing(self._connection.dialect.name), added)
+        self._do(_growing(self._connection.dialect.name), added)
 
     def _mark(self, label: Mapping[str, Any]) -> None:
         """Put a label beside its line, once both are known."""
@@ -250,7 +254,7 @@ class Histories(Personal):
         values |= {column: line[column] for column in ENTITIES.values()}
         # As in features.history: a verdict cannot count before the line itself does.
         values["counted_from"] = max(label["known_at"], line["requested_at"])
-        self._connection.execute(into(fraud_marks), values)
+        self._do(into(fraud_marks), values)
 
 
 def _row(line: Line, customer: str, actor: str, at: datetime) -> dict[str, Any]:
@@ -261,11 +265,17 @@ def _row(line: Line, customer: str, actor: str, at: datetime) -> dict[str, Any]:
 
 
 @cache
-def _growing(dialect: str) -> Insert:
+def _figures() -> Fixed:
+    return Fixed(figures())
+
+
+@cache
+def _growing(dialect: str) -> Fixed:
     """Return the statement that adds to an hour's sums, or begins them."""
     start = postgresql.insert(hourly) if dialect == "postgresql" else sqlite.insert(hourly)
     grown = {name: hourly.c[name] + start.excluded[name] for name in SUMMED}
-    return start.on_conflict_do_update(index_elements=list(hourly.primary_key), set_=grown)
+    grows = start.on_conflict_do_update(index_elements=list(hourly.primary_key), set_=grown)
+    return Fixed(grows, columns=hourly.c.keys())
 
 
 def _hundredths(requested: Money) -> int:
@@ -281,10 +291,10 @@ def _past() -> Select[Any]:
 
 
 @cache
-def _requests() -> Select[Any]:
+def _requests() -> Fixed:
     """Return the statement that reads what the customer asked for, oldest first."""
     asked = _past().where(_OF_CUSTOMER, standing.c.requested_at >= _asked("since"))
-    return asked.with_only_columns(standing.c.requested_minor).order_by(standing.c.requested_at)
+    return Fixed(asked.with_only_columns(standing.c.requested_minor).order_by(standing.c.requested_at))
 
 
 def _value(aggregate: Aggregate, figure: Any, as_of: datetime) -> float:
@@ -294,19 +304,21 @@ def _value(aggregate: Aggregate, figure: Any, as_of: datetime) -> float:
 
 
 @cache
-def _sums() -> Select[Any]:
+def _sums() -> Fixed:
     """Return the statement that adds up `PolicyFacts`, but for the list of requests."""
-    granted = _past().where(standing.c.status.not_in(GIVES_NOTHING))
+    granted = _past().where(*(standing.c.status != status for status in GIVES_NOTHING))
     sale = granted.where(standing.c.sku == _asked("sku"), standing.c.order_number == _asked("order_number"))
     given = granted.where(_OF_CUSTOMER)
     recent = given.where(standing.c.requested_at >= _asked("since"))
     kept = given.where(standing.c.requested_at >= _asked("year"), standing.c.kept.is_(other=True))
-    return select(
-        _sum(sale, standing.c.quantity).label("already_returned"),
-        _sum(sale, standing.c.credit_minor).label("credit_already_given"),
-        _sum(recent, standing.c.credit_minor).label("credits_30d"),
-        kept.with_only_columns(func.count()).scalar_subquery().label("kept_this_year"),
-        _sum(kept, standing.c.credit_minor).label("kept_this_year_minor"),
+    return Fixed(
+        select(
+            _sum(sale, standing.c.quantity).label("already_returned"),
+            _sum(sale, standing.c.credit_minor).label("credit_already_given"),
+            _sum(recent, standing.c.credit_minor).label("credits_30d"),
+            kept.with_only_columns(func.count()).scalar_subquery().label("kept_this_year"),
+            _sum(kept, standing.c.credit_minor).label("kept_this_year_minor"),
+        )
     )
 
 
@@ -323,6 +335,10 @@ _OF_CUSTOMER: Final = standing.c.customer_id == behind(_asked("customer_id"))
 _KNOWN: Final = select(lines.c.return_line_id).where(
     lines.c.return_line_id.in_(bindparam("ids", expanding=True))
 )
+_KNOWN_ONE: Final = Fixed(select(lines.c.return_line_id).where(lines.c.return_line_id == bindparam("id")))
 _LABELS: Final = select(fraud_labels).where(
     fraud_labels.c.return_line_id.in_(bindparam("ids", expanding=True))
+)
+_LABELS_OF_ONE: Final = Fixed(
+    select(fraud_labels).where(fraud_labels.c.return_line_id == bindparam("id"))
 )

@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.chain import IdempotencyInFlightError, NotInLedgerError
+from ledger.driver import Fixed
 from ledger.reference import ENDPOINTS, Registers
 from ledger.schema import answers, lines
 from ledger.schema.registers import deliveries, outbox, repeats
@@ -116,7 +117,7 @@ class Outbox(Registers):
         values = {name: getattr(answer, name) for name in Remembered.__dataclass_fields__}
         values |= {"owner": owner, "key": key, "at": at, "headers": dict(answer.headers)}
         keep = _remembering(self._connection.dialect.name)
-        if self._connection.execute(keep, values).first() is None:
+        if self._first(keep, **values) is None:
             raise IdempotencyInFlightError(
                 "another request with this idempotency key was answered meanwhile."
             )
@@ -230,16 +231,19 @@ class Outbox(Registers):
         )
 
 
-_REMEMBERED: Final = select(
-    answers.c.payload_digest, answers.c.status, answers.c.body, answers.c.headers
-).where(answers.c.owner == bindparam("owner"), answers.c.key == bindparam("key"))
+_REMEMBERED: Final = Fixed(
+    select(answers.c.payload_digest, answers.c.status, answers.c.body, answers.c.headers).where(
+        answers.c.owner == bindparam("owner"), answers.c.key == bindparam("key")
+    )
+)
 
 
 @cache
-def _remembering(dialect: str) -> Insert:
+def _remembering(dialect: str) -> Fixed:
     """Return the statement that keeps an answer where the key has none."""
     start = postgresql.insert(answers) if dialect == "postgresql" else sqlite.insert(answers)
-    return start.on_conflict_do_nothing().returning(answers.c.key)
+    keeps = start.on_conflict_do_nothing().returning(answers.c.key)
+    return Fixed(keeps, columns=answers.c.keys())
 
 
 class Queue:

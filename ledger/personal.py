@@ -33,6 +33,7 @@ from sqlalchemy import (
 
 from features.returns import BadInputError
 from ledger.chain import Chained, ConflictError, Head, NotInLedgerError, into
+from ledger.driver import Fixed
 from ledger.schema import (
     answers,
     approval_state,
@@ -192,7 +193,7 @@ class Personal(Chained):
         row = {**values, **_hidden(table, commitment(salt, kept))}
         seq = super()._record(table, row, kind=kind, subject=subject, **facts)
         apart = {"seq": seq, "subject": subject, "customer": values.get("customer_id"), "at": values["at"]}
-        self._connection.execute(into(personal), {**apart, "salt": salt, "value": kept})
+        self._do(into(personal), {**apart, "salt": salt, "value": kept})
         return seq
 
     def _pseudonym(self, customer_id: str, *, actor: str, at: datetime) -> str:
@@ -203,11 +204,12 @@ class Personal(Chained):
         """Return the pseudonyms of customers, new ones at first sight."""
         wanted = [name for name in dict.fromkeys(customers) if name not in self._pseudonyms]
         if wanted:
-            there = self._all(_PSEUDONYMS, names=wanted)
+            one = len(wanted) == 1
+            there = self._all(_PSEUDONYM, name=wanted[0]) if one else self._all(_PSEUDONYMS, names=wanted)
             self._pseudonyms |= {row["customer_id"]: row["pseudonym"] for row in there}
         new = [self._introduced(name, actor, at) for name in wanted if name not in self._pseudonyms]
         if new:
-            self._connection.execute(into(subjects), new)
+            self._do(into(subjects), new)
         return self._pseudonyms
 
     def _introduced(self, customer_id: str, actor: str, at: datetime) -> dict[str, Any]:
@@ -226,9 +228,9 @@ class Personal(Chained):
         return list(self._connection.execute(query).scalars())
 
 
-_PSEUDONYMS: Final = select(subjects.c.customer_id, subjects.c.pseudonym).where(
-    subjects.c.customer_id.in_(bindparam("names", expanding=True))
-)
+_NAMES: Final = select(subjects.c.customer_id, subjects.c.pseudonym)
+_PSEUDONYM: Final = Fixed(_NAMES.where(subjects.c.customer_id == bindparam("name")))
+_PSEUDONYMS: Final = _NAMES.where(subjects.c.customer_id.in_(bindparam("names", expanding=True)))
 
 
 def commitment(salt: str, value: Any) -> str:

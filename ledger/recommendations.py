@@ -8,11 +8,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from features.returns import CreditAction, Money
 from ledger.chain import ConflictError, DuplicateBusinessKeyError, Head, NotInLedgerError, into
+from ledger.driver import Fixed
 from ledger.history import Histories, Line
 from ledger.personal import opened, renamed, with_personal
 from ledger.schema import recommendation_state, recommendation_statuses, recommendations, standing, subjects
@@ -134,7 +135,7 @@ class Recommendations(Histories):
         )
         state = {name: getattr(new, name) for name in ("return_line_id", "stage", "status", "site")}
         state |= {"recommendation_id": new.id, "seq": seq, "is_current": True}
-        self._connection.execute(into(recommendation_state), state)
+        self._do(into(recommendation_state), state)
         self._stand(new)
 
     def _row_of(self, new: Recommendation) -> dict[str, Any]:
@@ -175,7 +176,7 @@ class Recommendations(Histories):
             "kept": new.action == CreditAction.CREDIT_WITHOUT_RETURN,
         }
         values |= {"return_line_id": new.return_line_id}
-        self._connection.execute(_standing(self._connection.dialect.name), values)
+        self._do(_standing(self._connection.dialect.name), values)
 
     def set_status(
         self, recommendation_id: str, status: str, *, actor: str, at: datetime, reason: str = ""
@@ -279,18 +280,19 @@ class Recommendations(Histories):
 
 
 @cache
-def _answering() -> Select[Any]:
+def _answering() -> Fixed:
     state = recommendation_state.c
     mine = (state.return_line_id == bindparam("line")) & state.is_current.is_(other=True)
-    return _joined().where(mine).order_by(state.seq)
+    return Fixed(_joined().where(mine).order_by(state.seq))
 
 
 @cache
-def _standing(dialect: str) -> Insert:
+def _standing(dialect: str) -> Fixed:
     """Return the statement that says where a line stands now."""
     start = postgresql.insert(standing) if dialect == "postgresql" else sqlite.insert(standing)
     now = {column.name: start.excluded[column.name] for column in standing.c if not column.primary_key}
-    return start.on_conflict_do_update(index_elements=list(standing.primary_key), set_=now)
+    stands = start.on_conflict_do_update(index_elements=list(standing.primary_key), set_=now)
+    return Fixed(stands, columns=standing.c.keys())
 
 
 def _joined() -> Select[Any]:

@@ -9,9 +9,10 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Select, Text, bindparam, func, select
+from sqlalchemy import Connection, Select, Text, bindparam, func, or_, select
 
 from ledger.chain import ConflictError, Head, NotInLedgerError, into, row_digest
+from ledger.driver import Fixed
 from ledger.personal import CUSTOMER_REGISTERS, behind, opened, with_personal
 from ledger.reviews.quality import Draws
 from ledger.schema import subjects
@@ -97,8 +98,8 @@ class Registers(Draws):
         """Return the newest version, or the one that held at `as_of`; None when there was none."""
         if kind in SMALL and as_of is None:
             return next((one for one in self.references(kind) if one.id == reference_id), None)
-        query = _one(customer=kind in CUSTOMER_REGISTERS)
-        query = query if as_of is None else query.where(reference.c.at <= as_of)
+        query: Any = _one(customer=kind in CUSTOMER_REGISTERS)
+        query = query if as_of is None else query.statement.where(reference.c.at <= as_of)
         row = self._first(query, kind=kind, id=reference_id)
         return None if row is None else _reference(row)
 
@@ -125,7 +126,8 @@ class Registers(Draws):
 
     def _newest_row(self) -> int:
         if self._newest is None:
-            self._newest = self._connection.execute(_NEWEST).scalar() or 0
+            row = self._first(_NEWEST)
+            self._newest = (row["newest"] if row else None) or 0
         return self._newest
 
     def add_policy(self, digest: str, *, content: Any, actor: str, at: datetime) -> None:
@@ -208,17 +210,18 @@ class Registers(Draws):
 
 
 @cache
-def _one(*, customer: bool) -> Select[Any]:
+def _one(*, customer: bool) -> Fixed:
     """The newest version of one registered thing."""
     table, asked = reference.c, bindparam("id", type_=Text())
     name = behind(asked) if customer else asked
     query = _references().where(table.kind == bindparam("kind"), table.id == name)
-    return query.order_by(table.version.desc()).limit(1)
+    return Fixed(query.order_by(table.version.desc()).limit(1))
 
 
 def _references() -> Select[Any]:
     query = select(*(reference.c[name] for name in Reference.__dataclass_fields__), subjects.c.customer_id)
-    whose = (subjects.c.pseudonym == reference.c.id) & reference.c.kind.in_(CUSTOMER_REGISTERS)
+    persons = or_(*(reference.c.kind == kind for kind in sorted(CUSTOMER_REGISTERS)))
+    whose = (subjects.c.pseudonym == reference.c.id) & persons
     return with_personal(query.outerjoin(subjects, whose), reference)
 
 
@@ -234,8 +237,8 @@ def _keys() -> Any:
     )
 
 
-_KEY: Final = _keys().where(keys.c.hash == bindparam("hash"))
-_NEWEST: Final = select(func.max(reference.c.seq))
+_KEY: Final = Fixed(_keys().where(keys.c.hash == bindparam("hash")))
+_NEWEST: Final = Fixed(select(func.max(reference.c.seq).label("newest")))
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -8,9 +8,10 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Insert, Table, bindparam, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.driver import Fixed
 from ledger.personal import Personal
 from ledger.schema.reviews import loss_counts, review_counts
 
@@ -29,7 +30,7 @@ class Counts(Personal):
     def count_review(self, role: str, *, site: str, day: date) -> None:
         """Count one approval asked of a role at a site on a business day."""
         row = {"site": site, "role": role, "day": day.isoformat(), "count": 1}
-        self._connection.execute(_growing(review_counts, self._connection.dialect.name), row)
+        self._do(_growing(review_counts, self._connection.dialect.name), row)
 
     def reviews_asked(self, role: str, *, site: str, day: date) -> int:
         """How many approvals were asked of a role at a site on a business day, whatever became of them."""
@@ -46,7 +47,7 @@ class Counts(Personal):
     def count_loss(self, loss: int, *, site: str, currency: str, day: date) -> None:
         """Count one return with an expected loss of about so much."""
         row = {"site": site, "currency": currency, "day": day.isoformat(), "loss": loss, "count": 1}
-        self._connection.execute(_growing(loss_counts, self._connection.dialect.name), row)
+        self._do(_growing(loss_counts, self._connection.dialect.name), row)
 
     def losses(self, first: date, before: date, *, site: str, currency: str) -> Losses:
         """The expected losses of a site's business days from `first` up to the one `before`."""
@@ -57,10 +58,12 @@ class Counts(Personal):
         return Losses(counted, None if since is None else date.fromisoformat(since))
 
 
-_REVIEWS: Final = select(review_counts.c.count).where(
-    *(review_counts.c[name] == bindparam(name) for name in ("site", "role", "day"))
+_REVIEWS: Final = Fixed(
+    select(review_counts.c.count).where(
+        *(review_counts.c[name] == bindparam(name) for name in ("site", "role", "day"))
+    )
 )
-_LOSSES: Final = (
+_LOSSES: Final = Fixed(
     select(
         loss_counts.c.loss,
         func.sum(loss_counts.c.count).label("count"),
@@ -76,8 +79,9 @@ _LOSSES: Final = (
 
 
 @cache
-def _growing(table: Table, dialect: str) -> Insert:
+def _growing(table: Table, dialect: str) -> Fixed:
     """Return the statement that adds to a count, or begins it."""
     start = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     grown = {"count": table.c.count + start.excluded["count"]}
-    return start.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown)
+    grows = start.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown)
+    return Fixed(grows, columns=table.c.keys())
