@@ -27,7 +27,7 @@ from features.table import KINDS, Table, number, objects, rows, time
 ATTRIBUTE: Final = "attr_"
 INTAKE: Final = "intake"
 INSPECTION: Final = "inspection"
-COMPUTED: Final = "="  # before the name of a feature that a table carries already computed
+STACKED: Final = "="  # under this name a table carries all declared numbers, computed: shape (n, numbers)
 EPOCH: Final = np.datetime64("2020-01-01", "us")
 TWO_YEARS: Final = np.timedelta64(2 * 365, "D")
 
@@ -219,10 +219,16 @@ def _spans_seasons(table: Table) -> bool:
     return len(known) > 0 and bool(known.max() - known.min() >= TWO_YEARS)
 
 
+NUMBERS: Final = tuple(column for column in COLUMNS if column.kind == "number")
+PLACES: Final = {column.name: place for place, column in enumerate(NUMBERS)}
+
+
 def computed(table: Table) -> Table:
     """Return the table with every declared number beside it, for several encoders to share."""
-    numbers = (column for column in COLUMNS if column.kind == "number")
-    return {**table, **{COMPUTED + column.name: column.compute(table) for column in numbers}}
+    stacked = np.empty((rows(table), len(NUMBERS)))
+    for place, column in enumerate(NUMBERS):
+        stacked[:, place] = column.compute(table)
+    return {**table, STACKED: stacked}
 
 
 def named(names: Sequence[str], attributes: Mapping[str, str]) -> tuple[Column, ...]:
@@ -241,13 +247,17 @@ def table_of(lines: Sequence[ReturnLine], history: Mapping[str, Sequence[float]]
         As-of aggregates under the names of `features.history.HISTORY`, one figure a line.
     """
     records = [_record(line) for line in lines]
-    table: dict[str, npt.NDArray[Any]] = {
-        name: np.array([record[place] for record in records], dtype)
-        for place, (name, dtype) in enumerate(RECORD)
-    }
+    table: dict[str, npt.NDArray[Any]] = {}
+    for dtype, places in _KINDS.items():
+        # One array a kind, and a view of it a column: for one line, making arrays is what takes the time.
+        block = np.empty((len(places), len(records)), dtype)
+        for row, record in enumerate(records):
+            block[:, row] = [record[place] for place in places]
+        table.update(zip((RECORD[place][0] for place in places), block, strict=True))
     for name in {name for line in lines for name, _ in line.attributes}:
         table[ATTRIBUTE + name] = np.array([dict(line.attributes).get(name) for line in lines], object)
-    return {**table, **{name: np.asarray(figures, np.float64) for name, figures in (history or {}).items()}}
+    past = np.array(list((history or {}).values()), np.float64)
+    return {**table, **dict(zip(history or (), past, strict=True))}
 
 
 RECORD: Final = tuple(
@@ -261,6 +271,10 @@ RECORD: Final = tuple(
         *("price_paid", "sold_quantity", "grade", "inspected_at", "inspector", "serial_found"),
     )
 )
+_KINDS: Final = {
+    dtype: tuple(place for place, (_, kind) in enumerate(RECORD) if kind == dtype)
+    for dtype in ("float64", "datetime64[us]", "object")
+}
 NO_SALE: Final = Sale()
 NO_INSPECTION: Final = Inspection(Grade.UNGRADED)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.columns import ATTRIBUTE, COMPUTED, Column, named
+from features.columns import ATTRIBUTE, PLACES, STACKED, Column, named
 from features.table import Table, rows
 from features.text import TextScores, fit_text
 
@@ -163,23 +163,45 @@ class Encoder:
     def _matrix(self, table: Table, scored: Mapping[str, npt.NDArray[np.float64]]) -> Matrix:
         count = rows(table)
         result = np.empty((count, len(self.snapshots) or len(self.names)), np.float32)
-        place = 0
-        for column in self.columns:
+        stacked = table.get(STACKED)
+        if stacked is not None:
+            sources, targets = self._declared
+            result[:, targets] = stacked[:, sources]
+        for place, column in self._placed if stacked is None else self._others:
             if column.kind == "number":
-                known = table.get(COMPUTED + column.name)
-                result[:, place] = column.compute(table) if known is None else known
+                result[:, place] = column.compute(table)
             elif column.kind == "category":
                 result[:, place] = self._coded(column, table, count)
             else:
                 found = scored.get(column.name)
                 scores = self.texts[column.name].scores(column.compute(table)) if found is None else found
                 result[:, place : place + scores.shape[1]] = scores
-                place += scores.shape[1] - 1
-            place += 1
         return result
 
-    def _coded(self, column: Column, table: Table, count: int) -> npt.NDArray[np.float64]:
+    @cached_property
+    def _placed(self) -> tuple[tuple[int, Column], ...]:
+        """Every column with the place of its first output."""
+        place, placed = 0, []
+        for column in self.columns:
+            placed.append((place, column))
+            place += len(self.texts[column.name].base) if column.kind == "text" else 1
+        return tuple(placed)
+
+    @cached_property
+    def _others(self) -> tuple[tuple[int, Column], ...]:
+        """The columns that no stack of declared numbers holds."""
+        return tuple((place, column) for place, column in self._placed if column.name not in PLACES)
+
+    @cached_property
+    def _declared(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Where the declared numbers lie in a stack, and where they go."""
+        pairs = [(PLACES[one.name], place) for place, one in self._placed if one.name in PLACES]
+        return np.array([pair[0] for pair in pairs], np.intp), np.array([pair[1] for pair in pairs], np.intp)
+
+    def _coded(self, column: Column, table: Table, count: int) -> npt.NDArray[np.float64] | float:
         codes = self._codes[column.name]
+        if count == 1:  # a service's request: an array for one code takes longer than to find it
+            return codes.get(column.compute(table)[0], np.nan)
         return np.fromiter(map(codes.get, column.compute(table), repeat(np.nan)), np.float64, count)
 
     def in_domain(self, table: Table, matrix: Matrix) -> npt.NDArray[np.bool_]:
@@ -196,6 +218,9 @@ class Encoder:
             if column.name in self.closed:
                 codes = self._codes[column.name]
                 values = column.compute(table)
+                if len(values) == 1:
+                    inside &= values[0] is None or values[0] in codes
+                    continue
                 inside &= np.fromiter((v is None or v in codes for v in values), np.bool_, len(matrix))
         return inside
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 Table = Mapping[str, npt.NDArray[Any]]
 """Canonical name -> 1-D array, all of one length.
 
-number: float64, NaN missing; time: datetime64[us] in UTC, NaT missing; all else: object, None missing.
+number: float64, NaN missing; time: datetime64[us] in UTC, NaT missing; all else: object, None missing. Beside
+them may lie a block of computed features, 2-D (`features.columns.computed`).
 """
 
 

@@ -33,12 +33,18 @@ def weigh(table: Table, *, condition: Classifier | None, recovery: Recovery | No
     gross = economics.gross(grades(table, condition), value_by_now(table, costs), costs)
     if recovery is not None:
         asked = _asked(table, recovery)
-        said = recovery.predict(take(table, asked))
-        learned = [np.full(gross.mean.shape, np.nan) for _ in range(3)]
-        for part, figures in zip(learned, (said.mean, said.p10, said.p90), strict=True):
-            part[asked] = np.where(said.supported, figures, np.nan)
-        gross = economics.learned_or(gross, Outcome(gross.dispositions, *learned))
+        gross = _learned(gross, table, recovery, asked) if len(asked) else gross
     return economics.net(gross, number(table, "weight_kg"), costs)
+
+
+def _learned(
+    gross: Outcome, table: Table, recovery: Recovery, asked: npt.NDArray[np.int64]
+) -> Outcome:
+    said = recovery.predict(take(table, asked))
+    learned = [np.full(gross.mean.shape, np.nan) for _ in range(3)]
+    for part, figures in zip(learned, (said.mean, said.p10, said.p90), strict=True):
+        part[asked] = np.where(said.supported, figures, np.nan)
+    return economics.learned_or(gross, Outcome(gross.dispositions, *learned))
 
 
 def _asked(table: Table, recovery: Recovery) -> npt.NDArray[np.int64]:

@@ -19,6 +19,7 @@ from features.columns import Column
 from features.encoding import Encoder, Matrix
 from features.returns import BadInputError
 from features.table import Table, rows, take, time
+from models.single import SingleRow
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -135,6 +136,7 @@ class Boosted:
     encoder: Encoder
     boosters: Mapping[str, tuple[lightgbm.Booster, ...]]
     _last: list[tuple[Table, Matrix]] = field(default_factory=list, repr=False, compare=False)
+    _single: dict[str, tuple[SingleRow, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def matrix(self, table: Table) -> Matrix:
         """Return the encoder's matrix of a table; a small one asked about twice in a row is encoded once."""
@@ -148,13 +150,22 @@ class Boosted:
 
     def raw(self, matrix: Matrix, goal: str) -> Floats:
         """Return raw scores, shape (n,) or (n, classes): log-odds, logarithms or amounts, by objective."""
-        # One row gains nothing from threads, and a service runs many at a time.
+        if len(matrix) == 1:
+            return self._raw_of_one(matrix, goal)
+        # Few rows gain nothing from threads, and a service runs many at a time.
         threads = 1 if len(matrix) < ROWS_WORTH_THREADS else 0
         scores = [
             _shaped(booster.predict(matrix, raw_score=True, num_threads=threads), matrix, booster)
             for booster in self.boosters[goal]
         ]
         return scores[0] if len(scores) == 1 else np.asarray(np.mean(scores, axis=0))
+
+    def _raw_of_one(self, matrix: Matrix, goal: str) -> Floats:
+        if goal not in self._single:
+            self._single[goal] = tuple(SingleRow(booster) for booster in self.boosters[goal])
+        scores = [booster(matrix[0]) for booster in self._single[goal]]
+        mean = scores[0] if len(scores) == 1 else np.asarray(np.mean(scores, axis=0))
+        return mean[None, :] if len(mean) > 1 else mean
 
     def contributions(self, matrix: Matrix, goal: str) -> Floats:
         """Return what each feature adds to the raw score, shape (n, features + 1); the last is the base."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -31,11 +31,17 @@ class Scaling:
 
     def probabilities(self, raw: Floats) -> Floats:
         """Return shape (n, classes); each row sums to one."""
-        return np.asarray(softmax(raw / self.temperature, axis=1))
+        return softmax(raw / self.temperature)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `Scaling(**…)` takes them."""
         return {"temperature": self.temperature}
+
+
+def softmax(raw: Floats) -> Floats:
+    """Return probabilities of raw class scores, shape (n, classes); to the last bit those of scipy."""
+    powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def fit_scaling(raw: Floats, codes: Codes) -> Scaling:
