@@ -35,7 +35,8 @@ def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> int:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> int:
+    """Send one request and read its answer; the status."""
     writer.write(message)
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
@@ -52,7 +53,7 @@ async def _drive(
     async def one(until: float) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while (started := time.perf_counter()) < until:
-            status = await _exchange(reader, writer, make(next(numbers)))
+            status = await exchange(reader, writer, make(next(numbers)))
             if status != expected:
                 raise RuntimeError(f"the service answered {status} under load, not {expected}")
             latencies.append(time.perf_counter() - started)

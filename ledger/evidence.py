@@ -12,9 +12,9 @@ from sqlalchemy import Select, insert, select, update
 
 from features.events import Event, EventType
 from features.returns import Grade, Money
-from ledger.chain import NotInLedgerError, iso
+from ledger.chain import NotInLedgerError, into, iso
 from ledger.personal import opened, with_personal
-from ledger.schema import lines, recommendations
+from ledger.schema import lines, personal, recommendations
 from ledger.schema.registers import corrections, documents, events, outcomes, repeats
 from ledger.waits import Waits
 from policy.timing.stages import MILESTONES
@@ -88,12 +88,14 @@ class Evidence(Waits):
     def add_events(self, batch: Sequence[Event], *, actor: str) -> tuple[bool, ...]:
         """Record events in one go; say for each whether it was new."""
         seen = self._seen(batch)
-        new = []
+        new, written = list[bool](), list[tuple[dict[str, Any], dict[str, Any]]]()
         for event in batch:
             new.append((event.source, event.id) not in seen)
             seen.add((event.source, event.id))
             if new[-1]:
-                self._add(event, actor)
+                written.append(self._add(event, actor))
+        self._do(into(events), [row for row, _ in written])
+        self._do(into(personal), [apart for _, apart in written if apart])
         self._bring_up_to_date({event.subject for event in batch if event.type in MILESTONES})
         self._count_repeats([event for event, fresh in zip(batch, new, strict=True) if not fresh])
         return tuple(new)
@@ -115,10 +117,11 @@ class Evidence(Waits):
         query = select(events.c.source, events.c.id).where(events.c.source.in_(sources), events.c.id.in_(ids))
         return {(row["source"], row["id"]) for row in self._all(query)}
 
-    def _add(self, event: Event, actor: str) -> None:
-        values = {**asdict(event), "at": event.recorded_at, "actor": actor}
-        del values["recorded_at"]
-        self._record(
+    def _add(self, event: Event, actor: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Witness an event and note what it tells of its line; its rows are written with those of others."""
+        values = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "recorded_at"}
+        values |= {"at": event.recorded_at, "actor": actor}
+        written = self._parted(
             events,
             values,
             kind="event",
@@ -138,6 +141,7 @@ class Evidence(Waits):
                 actor=actor,
                 at=event.recorded_at,
             )
+        return written
 
     def events(self, subject: str) -> tuple[Event, ...]:
         """Return what happened to a return line, in the order in which it happened."""

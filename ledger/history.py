@@ -158,7 +158,7 @@ class Histories(Personal):
 
     def add_finding(self, return_line_id: str, *, grade: str, known_at: datetime) -> bool:
         """Count what the first inspection of a known line found; False where that was told before."""
-        line = self._first(select(past).where(past.c.return_line_id == return_line_id))
+        line = self._first(_PAST_OF, id=return_line_id)
         if line is None or line["found_from"] is not None:
             return False
         marks = seen(grade)
@@ -247,7 +247,7 @@ class Histories(Personal):
 
     def _mark(self, label: Mapping[str, Any]) -> None:
         """Put a label beside its line, once both are known."""
-        line = self._first(select(past).where(past.c.return_line_id == label["return_line_id"]))
+        line = self._first(_PAST_OF, id=label["return_line_id"])
         if line is None:
             return
         values = {name: label[name] for name in ("seq", "return_line_id", "confirmed", "known_at")}
@@ -332,6 +332,7 @@ def _asked(name: str) -> BindParameter[Any]:
 
 
 _OF_CUSTOMER: Final = standing.c.customer_id == behind(_asked("customer_id"))
+_PAST_OF: Final = Fixed(select(past).where(past.c.return_line_id == bindparam("id")))
 _KNOWN: Final = select(lines.c.return_line_id).where(
     lines.c.return_line_id.in_(bindparam("ids", expanding=True))
 )
@@ -339,6 +340,4 @@ _KNOWN_ONE: Final = Fixed(select(lines.c.return_line_id).where(lines.c.return_li
 _LABELS: Final = select(fraud_labels).where(
     fraud_labels.c.return_line_id.in_(bindparam("ids", expanding=True))
 )
-_LABELS_OF_ONE: Final = Fixed(
-    select(fraud_labels).where(fraud_labels.c.return_line_id == bindparam("id"))
-)
+_LABELS_OF_ONE: Final = Fixed(select(fraud_labels).where(fraud_labels.c.return_line_id == bindparam("id")))

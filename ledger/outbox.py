@@ -116,6 +116,7 @@ class Outbox(Registers):
         """
         values = {name: getattr(answer, name) for name in Remembered.__dataclass_fields__}
         values |= {"owner": owner, "key": key, "at": at, "headers": dict(answer.headers)}
+        values["body"] = self._written(answer.body)
         keep = _remembering(self._connection.dialect.name)
         if self._first(keep, **values) is None:
             raise IdempotencyInFlightError(

@@ -186,15 +186,25 @@ class Personal(Chained):
         self, table: Table, values: Mapping[str, Any], *, kind: str, subject: str, **facts: Any
     ) -> int:
         """Write one history row, what it says of a person apart from it, and the entry that witnesses it."""
+        row, apart = self._parted(table, values, kind=kind, subject=subject, **facts)
+        self._do(into(table), row)
+        if apart:
+            self._do(into(personal), apart)
+        return int(row["seq"])
+
+    def _parted(
+        self, table: Table, values: Mapping[str, Any], *, kind: str, subject: str, **facts: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Append the entry that witnesses a row; return the row and what is held apart, if anything is."""
         kept = {name: values[name] for name in sealed_columns(table, values) if values[name]}
         if not kept:
-            return super()._record(table, values, kind=kind, subject=subject, **facts)
+            return self._witness(table, values, kind=kind, subject=subject, **facts), {}
         salt = secrets.token_hex(SALT_BYTES)  # chance that an attacker must not repeat: never a seed
-        row = {**values, **_hidden(table, commitment(salt, kept))}
-        seq = super()._record(table, row, kind=kind, subject=subject, **facts)
-        apart = {"seq": seq, "subject": subject, "customer": values.get("customer_id"), "at": values["at"]}
-        self._do(into(personal), {**apart, "salt": salt, "value": kept})
-        return seq
+        text = self._written(kept)
+        hidden = {**values, **_hidden(table, _sealed(salt, text))}
+        row = self._witness(table, hidden, kind=kind, subject=subject, **facts)
+        apart = {"subject": subject, "customer": values.get("customer_id"), "at": values["at"]}
+        return row, {**apart, "seq": row["seq"], "salt": salt, "value": text}
 
     def _pseudonym(self, customer_id: str, *, actor: str, at: datetime) -> str:
         """Return a customer's pseudonym, a new one at first sight."""
@@ -235,7 +245,11 @@ _PSEUDONYMS: Final = _NAMES.where(subjects.c.customer_id.in_(bindparam("names", 
 
 def commitment(salt: str, value: Any) -> str:
     """Return the digest that binds a row to what is held apart, without telling it."""
-    return "sha256:" + hashlib.sha256(bytes.fromhex(salt) + json_text(value).encode()).hexdigest()
+    return _sealed(salt, json_text(value))
+
+
+def _sealed(salt: str, text: str) -> str:
+    return "sha256:" + hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest()
 
 
 def committed(table: Table, row: Mapping[str, Any]) -> str | None:

@@ -206,7 +206,7 @@ class Registers(Draws):
             values = {"hash": key_hash, "actor": actor, "at": effective or at}
             body = {"table": key_revocations.name, "row": row_digest(key_revocations, values)}
             entry = self.append("key.revoked", subject=key.subject, actor=actor, at=at, body=body)
-            self._connection.execute(into(key_revocations), {**values, "seq": entry.seq})
+            self._do(into(key_revocations), {**values, "seq": entry.seq})
 
 
 @cache

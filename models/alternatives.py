@@ -37,9 +37,7 @@ def weigh(table: Table, *, condition: Classifier | None, recovery: Recovery | No
     return economics.net(gross, number(table, "weight_kg"), costs)
 
 
-def _learned(
-    gross: Outcome, table: Table, recovery: Recovery, asked: npt.NDArray[np.int64]
-) -> Outcome:
+def _learned(gross: Outcome, table: Table, recovery: Recovery, asked: npt.NDArray[np.int64]) -> Outcome:
     said = recovery.predict(take(table, asked))
     learned = [np.full(gross.mean.shape, np.nan) for _ in range(3)]
     for part, figures in zip(learned, (said.mean, said.p10, said.p90), strict=True):

@@ -185,7 +185,8 @@ def gross(condition: Floats, value: Floats, costs: Costs = DEFAULT) -> Outcome:
     shares = np.array([costs.shares.get(name, (0.0,) * len(GRADES)) for name in DISPOSITIONS]).T
     return Outcome(
         tuple(DISPOSITIONS),
-        condition @ shares * value[:, None],
+        # Added up grade by grade: a matrix product may round a row otherwise in other company.
+        sum(condition[:, [place]] * by_grade for place, by_grade in enumerate(shares)) * value[:, None],
         _quantile(condition, shares, 0.1) * value[:, None],
         _quantile(condition, shares, 0.9) * value[:, None],
     )

@@ -62,15 +62,23 @@ class Authority:
         limits = self.limits[role]
         return limits is None or amount.minor <= limits.get(amount.currency, -1)
 
-    def voters(self, roles: tuple[str, ...], amount: Money) -> Voters:
+    def able(self, amount: Money) -> tuple[str, ...]:
+        """The roles of the ladder that may answer for `amount`, lowest first."""
+        return tuple([role for role in self.limits if self.covers(role, amount)])
+
+    def voters(self, roles: tuple[str, ...], amount: Money, *, able: tuple[str, ...] | None = None) -> Voters:
         """Who may vote where `roles` are asked; a role of the ladder is lifted until it covers `amount`.
 
         Specialists (roles outside the ladder) answer for their subject, not for the money, which FIN-01 puts
-        before the ladder separately.
+        before the ladder separately. `able` spares working it out again for the same amount.
         """
         if self.limits.keys().isdisjoint(roles):
             return Voters(roles)
-        first = next(role for role in self.limits if role in roles)
-        ladder = self.ladder
-        able = tuple(role for role in ladder[ladder.index(first) :] if self.covers(role, amount))
-        return Voters(tuple(role for role in roles if role not in self.limits) + able[:1], able[1:])
+        able = self.able(amount) if able is None else able
+        below = set[str]()
+        for role in self.limits:
+            if role in roles:
+                break
+            below.add(role)
+        able = tuple([role for role in able if role not in below])
+        return Voters(tuple([role for role in roles if role not in self.limits]) + able[:1], able[1:])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
 
 from features.returns import Disposition, Money
 from policy.authority import FIRST_RESORT
@@ -13,6 +15,7 @@ from policy.rulebook import CONSIDERED, Hit, Round, Rule, Rulebook
 from policy.shapes import BY_AMOUNT, BY_PERMISSION, LAST_RESORT, STRICTNESS, Effect
 from policy.verdict import Fired, Proposal, Requirement, Status, Verdict
 
+_ABOUT_DISPOSITIONS: Final = frozenset({Effect.AUTO, Effect.FORBID})
 __all__ = ["PolicySet", "Proposal", "Verdict", "judge"]
 
 
@@ -46,18 +49,23 @@ def _weighed(asked: Round, facts: Mapping[str, FactValue], language: Language) -
     return [hit for rule in asked.rules if (hit := rule.weigh(known)) is not None]
 
 
-def _forbidden(hits: Sequence[Hit]) -> dict[Disposition, tuple[str, ...]]:
-    permitted = {what for hit in hits if hit.rule.effect is Effect.AUTO for what in hit.rule.dispositions}
+def _forbidden(hits: Sequence[Hit]) -> Mapping[Disposition, tuple[str, ...]]:
+    return _forbidden_by(tuple([hit.rule for hit in hits if hit.rule.effect in _ABOUT_DISPOSITIONS]))
+
+
+@lru_cache(maxsize=4096)  # as above: a few combinations of rules, again and again
+def _forbidden_by(rules: tuple[Rule, ...]) -> Mapping[Disposition, tuple[str, ...]]:
+    permitted = {what for rule in rules if rule.effect is Effect.AUTO for what in rule.dispositions}
     by_rule: dict[Disposition, list[str]] = {what: [] for what in BY_PERMISSION - permitted}
-    for hit in hits:
-        if hit.rule.effect is Effect.FORBID:
-            for what in hit.rule.dispositions:
-                by_rule.setdefault(what, []).append(hit.rule.id)
-    return {what: tuple(rules) for what, rules in by_rule.items()}
+    for rule in rules:
+        if rule.effect is Effect.FORBID:
+            for what in rule.dispositions:
+                by_rule.setdefault(what, []).append(rule.id)
+    return MappingProxyType({what: tuple(named) for what, named in by_rule.items()})
 
 
 def _choose(
-    candidates: Sequence[Disposition], forbidden: dict[Disposition, tuple[str, ...]], hits: Sequence[Hit]
+    candidates: Sequence[Disposition], forbidden: Mapping[Disposition, tuple[str, ...]], hits: Sequence[Hit]
 ) -> tuple[Disposition, list[str]]:
     """Choose a disposition, and say which were weighed on the way to it.
 
@@ -79,7 +87,7 @@ def _verdict(
     proposal: Proposal,
     book: Rulebook,
     hits: list[Hit],
-    outcome: tuple[Disposition, dict[Disposition, tuple[str, ...]]],
+    outcome: tuple[Disposition, Mapping[Disposition, tuple[str, ...]]],
 ) -> Verdict:
     credit, caps = proposal.credit, [hit.ceiling for hit in hits if hit.ceiling is not None]
     ceiling = Money(min(caps), credit.currency) if caps else None
@@ -97,7 +105,7 @@ def _verdict(
         approvals=approvals,
         documents=tuple((hit.rule.id, hit.rule.document or "") for hit in biting if hit.document_missing),
         auto=tuple(what for hit in hits if hit.rule.effect is Effect.AUTO for what in hit.rule.dispositions),
-        missing=tuple(sorted({name for hit in biting for name in hit.missing})),
+        missing=_together(tuple([hit.missing for hit in biting if hit.missing])),
         uncapped=tuple(hit.rule.id for hit in hits if hit.rule.effect is Effect.CAP and hit.ceiling is None),
         final=denied or any(_only_revision_helps(hit) for hit in biting),
     )
@@ -113,6 +121,11 @@ def _only_revision_helps(hit: Hit) -> bool:
     return hit.document_missing or (hit.rule.effect is Effect.HOLD and not hit.rule.roles)
 
 
+@lru_cache(maxsize=4096)
+def _together(parts: tuple[frozenset[str], ...]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset().union(*parts)))
+
+
 @lru_cache(maxsize=4096)  # the same rules fire, and the same few facts are missing, again and again
 def _fired(rule: Rule, missing: frozenset[str]) -> Fired:
     unknown = f" Not known: {', '.join(sorted(missing))}." if missing else ""
@@ -120,18 +133,28 @@ def _fired(rule: Rule, missing: frozenset[str]) -> Fired:
 
 
 def _requirements(hits: Sequence[Hit], book: Rulebook, credit: Money) -> tuple[Requirement, ...]:
-    asked = [_requirement(hit.rule, hit.rule.roles, book, credit) for hit in hits if hit.rule.roles]
+    able = book.authority.able(credit)
+    asked = [_requirement(hit.rule, hit.rule.roles, book, (credit, able)) for hit in hits if hit.rule.roles]
     unsure = next((hit.rule for hit in hits if hit.missing), None)
     if unsure is not None:  # one supervisor looks at everything that is not known
-        supervisor = _requirement(unsure, (FIRST_RESORT,), book, credit)
+        supervisor = _requirement(unsure, (FIRST_RESORT,), book, (credit, able))
         asked += [] if supervisor in asked else [supervisor]
     return tuple(asked)
 
 
-def _requirement(rule: Rule, roles: tuple[str, ...], book: Rulebook, credit: Money) -> Requirement:
+def _requirement(
+    rule: Rule, roles: tuple[str, ...], book: Rulebook, answered: tuple[Money, tuple[str, ...]]
+) -> Requirement:
+    credit, able = answered
     needed = rule.count if roles is rule.roles else 1
     asked = book.authority.ladder[:1] if roles == (BY_AMOUNT,) else roles
     if book.authority.limits.keys().isdisjoint(asked):
-        return Requirement(rule.id, asked, needed)
-    voters = book.authority.voters(asked, credit)
+        return _specialists(rule.id, asked, needed)
+    voters = book.authority.voters(asked, credit, able=able)
     return Requirement(rule.id, voters.roles, needed, credit, voters.higher)
+
+
+@lru_cache(maxsize=1024)
+def _specialists(rule: str, roles: tuple[str, ...], needed: int) -> Requirement:
+    """Those who answer for their subject, whatever the amount."""
+    return Requirement(rule, roles, needed)

@@ -92,11 +92,13 @@ class Amount:
     text: str
     references: frozenset[str]
     expression: Any
+    blank: int | None
 
     def minor(self, known: Known) -> int | None:
         """The amount, rounded down; None where a missing fact leaves it open."""
-        answer = self.expression.eval(known.activation).value()
-        return answer if isinstance(answer, int) and not isinstance(answer, bool) else None
+        if self.references.isdisjoint(known.names):
+            return self.blank
+        return _whole(self.expression, known.activation)
 
     def missing(self, known: Known) -> frozenset[str]:
         """The facts that it names and that are not known."""
@@ -142,7 +144,8 @@ class Language:
         ConditionError
             As for a condition.
         """
-        return Amount(text, self._references(text), self._compile(text, cel.Type.INT, "a whole number"))
+        expression = self._compile(text, cel.Type.INT, "a whole number")
+        return Amount(text, self._references(text), expression, _whole(expression, self._nothing))
 
     def know(self, facts: Mapping[str, FactValue]) -> Known:
         """Bind what is known; names that are not declared are ignored, absent ones are unknown."""
@@ -176,6 +179,11 @@ def _answer(expression: Any, activation: Any) -> bool | None:
     # The binding answers with an error for a missing or ill-typed fact and for overflow: never a verdict.
     answer = expression.eval(activation).value()
     return answer if answer is True or answer is False else None
+
+
+def _whole(expression: Any, activation: Any) -> int | None:
+    answer = expression.eval(activation).value()
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) else None
 
 
 def _sentence(refusal: str, text: str, names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from features.returns import Disposition, Stage
@@ -68,8 +69,7 @@ class Rule:
     @property
     def references(self) -> frozenset[str]:
         """The facts and limits that it names."""
-        parts = (part.references for part in (self.when, self.provided, self.at) if part is not None)
-        return frozenset().union(*parts)
+        return _references(self)
 
     def weigh(self, known: Known) -> Hit | None:
         """What the rule makes of a return; None where it does not apply.
@@ -77,10 +77,15 @@ class Rule:
         A rule that a missing fact leaves open applies, except `auto`, which would permit something.
         """
         assert self.when is not None  # only rules that the judge enforces are weighed
-        holds = self.when.holds(known)
+        if self.references.isdisjoint(known.names):
+            return _weighed_blindly(self)
+        return self._weigh(self.when, known)
+
+    def _weigh(self, when: Condition, known: Known) -> Hit | None:
+        holds = when.holds(known)
         if holds is False or (holds is None and self.effect is Effect.AUTO):
             return None
-        missing = self.when.missing(known) or self.when.references if holds is None else frozenset()
+        missing = when.missing(known) or when.references if holds is None else frozenset()
         if self.at is not None:
             return self._cap(known, missing)
         document_missing = self.provided is not None and self.provided.holds(known) is not True
@@ -94,6 +99,22 @@ class Rule:
         if ceiling is None:
             return Hit(self, missing | (self.at.missing(known) or self.at.references))
         return Hit(self, missing, ceiling=max(ceiling, 0))
+
+
+@lru_cache(maxsize=4096)
+def _references(rule: Rule) -> frozenset[str]:
+    parts = (part.references for part in (rule.when, rule.provided, rule.at) if part is not None)
+    return frozenset().union(*parts)
+
+
+_NOTHING: Final = Known(frozenset(), None)
+
+
+@lru_cache(maxsize=4096)
+def _weighed_blindly(rule: Rule) -> Hit | None:
+    """What a rule makes of a return of which it knows nothing: the same each time."""
+    assert rule.when is not None
+    return rule._weigh(rule.when, _NOTHING)  # noqa: SLF001  # the rule's own question, asked once
 
 
 class Round(NamedTuple):

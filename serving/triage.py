@@ -7,26 +7,25 @@ that records, so that two requests on one sale can never both be given its whole
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-import rfc8785
-
-from features.columns import table_of
 from features.events import EventType
 from features.history import told
 from features.returns import STAGE_ORDER, BadInputError, Grade, Money, ReturnLine, Stage
 from ledger.approvals import Approval
-from ledger.chain import ConflictError, NotInLedgerError
+from ledger.chain import ConflictError, NotInLedgerError, canonical
 from ledger.evidence import Document
-from ledger.history import Line
+from ledger.history import Line, PolicyFacts
 from ledger.outbox import Message
 from ledger.recommendations import Recommendation
 from ledger.store import Transaction
+from models.routing import Site
 from policy.approvals import State
 from policy.guardrails import judge
+from policy.language import FactValue
 from policy.rulebook import Rulebook
 from policy.timing.calendar import Calendar
 from policy.verdict import Proposal, Status, Verdict
@@ -34,7 +33,7 @@ from serving.case import budgeting, quality
 from serving.case.answer import Case, compose, inputs_of
 from serving.case.comparing import summary
 from serving.case.facts import MasterData, from_ledger, from_master_data, from_request
-from serving.case.insight import features_digest, look
+from serving.case.insight import Insight, features_digest, laid_out, look
 from serving.case.papers import from_documents
 from serving.case.sites import known_sites
 from serving.documents import corrected
@@ -53,18 +52,51 @@ class Asked:
     revises: str | None = None
 
 
-def prepare(runtime: Runtime, line: ReturnLine) -> Case:
-    """Read what is known about the line and ask the models; nothing is written."""
-    with runtime.ledger.read() as tx:
-        history = tx.history(_behind(line), as_of=line.requested_at)
-        master_data = _master_data(tx, line)
-        attached = _attached(tx, line)
-        written = from_documents([_written(document, tx) for document in attached], line)
-        sites = known_sites(tx)
-    insight = look(line, history, runtime.champions)
-    kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in attached}))
-    digest = features_digest(line, history)
-    return Case(line, insight, master_data, kinds, sites, digest, history, written)
+Prepared: TypeAlias = tuple[Case, Line]
+"""A case, and its line as the ledger will know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger holds about a line before it is judged."""
+
+    history: Mapping[str, float]
+    master_data: MasterData
+    attached: tuple[Document, ...]
+    written: Mapping[str, FactValue]
+    sites: tuple[Site, ...]
+
+
+def gather(tx: Transaction, line: ReturnLine) -> Known:
+    """Read what is known about the line."""
+    attached = _attached(tx, line)
+    return Known(
+        tx.history(_behind(line), as_of=line.requested_at),
+        _master_data(tx, line),
+        attached,
+        from_documents([_written(document, tx) for document in attached], line),
+        known_sites(tx),
+    )
+
+
+def prepare(runtime: Runtime, lines: Sequence[ReturnLine], known: Sequence[Known]) -> list[Prepared]:
+    """Ask the models about all lines at once; nothing is read or written."""
+    table = laid_out(lines, [one.history for one in known])
+    insights = look(lines, table, runtime.champions)
+    marks = {name: values.tolist() for name, values in told(table).items()}
+    return [
+        (
+            _case(line, insights[place], one),
+            _line(line, {name: values[place] for name, values in marks.items()}),
+        )
+        for place, (line, one) in enumerate(zip(lines, known, strict=True))
+    ]
+
+
+def _case(line: ReturnLine, insight: Insight, known: Known) -> Case:
+    kinds = tuple(sorted({document.meta.get("evidence") or document.kind for document in known.attached}))
+    digest = features_digest(line, known.history)
+    return Case(line, insight, known.master_data, kinds, known.sites, digest, known.history, known.written)
 
 
 def _attached(tx: Transaction, line: ReturnLine) -> tuple[Document, ...]:
@@ -85,7 +117,7 @@ def _written(document: Document, tx: Transaction) -> dict[str, Any]:
     return {**corrected(document, tx), "items": document.body.get("items", ())}
 
 
-def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[str, Any]:
+def record(runtime: Runtime, tx: Transaction, asked: Asked, prepared: Prepared) -> dict[str, Any]:
     """Judge the line and write recommendation, approvals, audit entries and events in `tx`.
 
     Raises
@@ -93,11 +125,13 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
     ConflictError
         409 where the line already has another recommendation at this stage that is not the one revised.
     """
+    case, known = prepared
     line, insight, now = asked.line, case.insight, runtime.now()
     superseded = _superseded(tx, asked)
     book = runtime.policies.at(line.site)
     desk = budgeting.desk_of(tx, line.site, line.credit_requested.currency, now=now)
-    facts = _facts(tx, asked, case, book, desk)
+    past = tx.policy_facts(known, as_of=line.requested_at)
+    facts = {**_facts(past, case, book), **budgeting.facts(tx, desk, book)}
     proposal = Proposal(line.stage, facts, line.credit_requested, insight.candidates)
     verdict = judge(runtime.policies, proposal, site=line.site)
     identity = new_id("rec")
@@ -112,7 +146,7 @@ def record(runtime: Runtime, tx: Transaction, asked: Asked, case: Case) -> dict[
     lot = _lot(runtime, verdict, identity, book)
     recommendation = Recommendation(
         id=identity,
-        line=_line(line),
+        line=known,
         stage=line.stage,
         status=verdict.status,
         amount=verdict.credit,
@@ -172,9 +206,8 @@ def _related(superseded: Recommendation | None) -> tuple[str, ...]:
     return tuple(sorted({*superseded.related, superseded.requested_by, superseded.actor}))
 
 
-def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, desk: budgeting.Desk) -> dict[str, Any]:
-    line, insight = asked.line, case.insight
-    past = tx.policy_facts(_line(line), as_of=line.requested_at)
+def _facts(past: PolicyFacts, case: Case, book: Rulebook) -> dict[str, Any]:
+    line, insight = case.line, case.insight
     learned = {
         "models.degraded": insight.degraded,
         "models.in_domain": insight.in_domain,
@@ -191,7 +224,6 @@ def _facts(tx: Transaction, asked: Asked, case: Case, book: Rulebook, desk: budg
         **from_request(line),
         **from_master_data(case.master_data, line, book),
         **from_ledger(past, line, book),
-        **budgeting.facts(tx, desk, book),
         **{name: value for name, value in learned.items() if value is not None},
     }
 
@@ -328,7 +360,7 @@ def _behind(line: ReturnLine) -> dict[str, str | None]:
     return {**persons, "product": line.item.sku, "supplier": line.supplier.id, "site": line.site}
 
 
-def _line(line: ReturnLine) -> Line:
+def _line(line: ReturnLine, marks: Mapping[str, int]) -> Line:
     return Line(
         return_line_id=line.return_line_id,
         customer_id=line.customer.id,
@@ -343,9 +375,9 @@ def _line(line: ReturnLine) -> Line:
         order_number=line.sale.order_number if line.sale else None,
         address_id=line.customer.address_id,
         device_id=line.customer.device_id,
-        marks={name: int(values[0]) for name, values in told(table_of([line])).items()},
+        marks=marks,
     )
 
 
 def _digest(value: Any) -> str:
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()

@@ -85,17 +85,26 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002
         """Write compact JSON; NaN and infinity are refused."""
-        return json_text(value)
+        return value if type(value) is Written else json_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         """Read it back."""
         return None if value is None else json.loads(value)
 
 
-def json_text(value: Any) -> str:
+class Written(str):
+    """JSON that has been written already."""
+
+    __slots__ = ()
+
+
+_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def json_text(value: Any) -> Written:
     """Write compact JSON, order kept; NaN, infinity and foreign types are refused."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return Written(_write(value))
     except (TypeError, ValueError) as error:
         raise BadInputError(f"a body of the ledger must be plain JSON: {error}.") from error
 

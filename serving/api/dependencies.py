@@ -144,9 +144,21 @@ def once(
 ) -> Answer:
     """Do `work` in one transaction with the record of its answer; a retry gets that answer again."""
     with doors.ledger.write() as tx:
-        if answer := remembered(tx, caller, key, payload_digest):
-            return answer
-        answer = work(tx)
-        kept = Remembered(payload_digest, answer.status, answer.body, answer.headers)
-        tx.remember(caller.subject, key, kept, at=doors.now())
+        return once_in(tx, doors, caller, (key, payload_digest), work)
+
+
+def once_in(
+    tx: Transaction,
+    doors: Runtime,
+    caller: Caller,
+    intent: tuple[str, str],
+    work: Callable[[Transaction], Answer],
+) -> Answer:
+    """Do the same in a transaction that is open; `intent` is the key and the digest of its payload."""
+    key, payload_digest = intent
+    if answer := remembered(tx, caller, key, payload_digest):
         return answer
+    answer = work(tx)
+    kept = Remembered(payload_digest, answer.status, answer.body, answer.headers)
+    tx.remember(caller.subject, key, kept, at=doors.now())
+    return answer

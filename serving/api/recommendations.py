@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from policy.approvals import OverrideReason, check_override
 from policy.policies import PolicySet
 from serving import auth, triage
 from serving.access import Action
-from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit, remembered
+from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, once_in, permit, remembered
 from serving.api.policies import PolicyFiles, candidate_of
 from serving.api.wire import Filter, Flag, MoneyWire, Real, RecommendationRequest, Text, Wire
 from serving.auth import Caller
@@ -40,6 +41,7 @@ Reader = Annotated[Caller, permit(Action.READ_RETURNS)]
 Teller = Annotated[Caller, permit(Action.OUTCOME)]
 PAGE = 100
 CALL = "recommend"
+TOGETHER = 100  # lines of a batch that share a transaction: other writers wait for no more than these
 _WHY = (
     "Why the disposition is not the recommended one; required then, and not otherwise. One of "
     f"{', '.join(OverrideReason)}; another word of 2 to 40 characters is taken and counted as OTHER."
@@ -81,32 +83,48 @@ def recommend(doors: Doors, caller: Asker, key: IdempotencyKey, body: Recommenda
 
 def _recommend(doors: Runtime, caller: Caller, key: str, body: RecommendationRequest) -> Answer:
     auth.check_site(caller, body.site)
-    payload = digest(CALL, body)
+    asked = _asked(caller, body)
     with doors.ledger.read() as tx:
-        if answer := remembered(tx, caller, key, payload) or _known(tx, body, payload):
-            return answer
-    if doors.champions.degraded and doors.settings.without_models == "refuse":
-        raise ProblemError(
-            503, "models_missing", "A model is not loaded; try again later.", headers={"Retry-After": "30"}
-        )
-    asked = triage.Asked(
-        body.line(), body.model_dump(mode="json", exclude_none=True), payload, caller.actor, body.revises
-    )
-    case = triage.prepare(doors, asked.line)
+        found = _look_up(doors, tx, caller, key, asked)
+    if isinstance(found, Answer):
+        return found
+    [prepared] = triage.prepare(doors, [asked.line], [found])
 
     def work(tx: Transaction) -> Answer:
-        return _known(tx, body, payload) or Answer(201, triage.record(doors, tx, asked, case))
+        return _known(tx, asked) or Answer(201, triage.record(doors, tx, asked, prepared))
 
-    answer = once(doors, caller, key, payload, work)
-    if answer.status == HTTPStatus.CREATED and "Idempotent-Replayed" not in answer.headers:
-        watch.recommended(answer.body, case, doors.champions)
+    answer = once(doors, caller, key, asked.payload_digest, work)
+    if _is_new(answer):
+        watch.recommended(answer.body, prepared[0], doors.champions)
     return answer
 
 
-def _known(tx: Transaction, body: RecommendationRequest, payload: str) -> Answer | None:
+def _is_new(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.CREATED and "Idempotent-Replayed" not in answer.headers
+
+
+def _asked(caller: Caller, body: RecommendationRequest) -> triage.Asked:
+    payload = body.model_dump(mode="json", exclude_none=True)
+    return triage.Asked(body.line(), payload, digest(CALL, body), caller.actor, body.revises)
+
+
+def _look_up(
+    doors: Runtime, tx: Transaction, caller: Caller, key: str, asked: triage.Asked
+) -> Answer | triage.Known:
+    """The answer where there is one, else what is known about the line."""
+    if answer := remembered(tx, caller, key, asked.payload_digest) or _known(tx, asked):
+        return answer
+    if doors.champions.degraded and doors.settings.without_models == "refuse":
+        later = {"Retry-After": "30"}
+        raise ProblemError(503, "models_missing", "A model is not loaded; try again later.", headers=later)
+    return triage.gather(tx, asked.line)
+
+
+def _known(tx: Transaction, asked: triage.Asked) -> Answer | None:
     """The first recommendation of this very payload, under whatever key it came."""
-    current = tx.current(body.return_line_id, body.stage)
-    return Answer(200, present(current)) if current and current.payload_digest == payload else None
+    current = tx.current(asked.line.return_line_id, asked.line.stage)
+    same = current is not None and current.payload_digest == asked.payload_digest
+    return Answer(200, present(current)) if current is not None and same else None
 
 
 @router.post("/batch", status_code=207, summary="Triage up to 1,000 lines", response_model=shapes.BatchAnswer)
@@ -118,24 +136,105 @@ def recommend_batch(
     with doors.ledger.read() as tx:
         if answer := remembered(tx, caller, key, payload):
             return answer.response()
-    items = [
-        _one_of_many(request, doors, caller, f"{key}/{place}", item) for place, item in enumerate(body.items)
-    ]
+    batch = Batch(request, doors, caller, key)
+    items = batch.answers(body.items)
     return once(doors, caller, key, payload, lambda _: Answer(207, {"items": items})).response()
 
 
-def _one_of_many(
-    request: Request, doors: Runtime, caller: Caller, key: str, item: Mapping[str, Any]
-) -> dict[str, Any]:
-    try:
-        answer = _recommend(doors, caller, key, RecommendationRequest.model_validate(item))
-    except ValidationError as error:
-        found = field_errors(error.errors(), body=item)
-        detail = "Fields of this line are wrong; see errors."
-        said = problem_body(request, 422, code_of(error.errors()), detail, errors=found)
-        return {"status": 422, "problem": said}
-    except RecoupError as error:
-        return {"status": error.status, "problem": error_problem(request, error)}
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many lines of one request: read, predicted and recorded a part at a time, answered each on its own."""
+
+    request: Request
+    doors: Runtime
+    caller: Caller
+    key: str
+
+    def answers(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """A recommendation or a problem for each item, in order."""
+        found: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(items), TOGETHER):
+            asked: dict[int, triage.Asked] = {}
+            for place, item in enumerate(items[start : start + TOGETHER], start):
+                one = self._read(item)
+                if isinstance(one, triage.Asked):
+                    asked[place] = one
+                else:
+                    found[place] = one
+            found |= self._part(asked)
+        return [found[place] for place in range(len(items))]
+
+    def _read(self, item: Mapping[str, Any]) -> triage.Asked | dict[str, Any]:
+        try:
+            body = RecommendationRequest.model_validate(item)
+            auth.check_site(self.caller, body.site)
+            return _asked(self.caller, body)
+        except ValidationError as error:
+            found = field_errors(error.errors(), body=item)
+            detail = "Fields of this line are wrong; see errors."
+            code = code_of(error.errors())
+            said = problem_body(self.request, 422, code, detail, errors=found)
+            return {"status": 422, "problem": said}
+        except RecoupError as error:
+            return self._refused(error)
+
+    def _part(self, asked: Mapping[int, triage.Asked]) -> dict[int, dict[str, Any]]:
+        """Answer a part in one transaction; where it fails as a whole, line by line."""
+        try:
+            return self._together(asked)
+        except RecoupError:
+            if len(asked) == 1:
+                raise
+        found = {}
+        for place, one in asked.items():
+            try:
+                found |= self._together({place: one})
+            except RecoupError as error:
+                found[place] = self._refused(error)
+        return found
+
+    def _together(self, asked: Mapping[int, triage.Asked]) -> dict[int, dict[str, Any]]:
+        found: dict[int, dict[str, Any]] = {}
+        known: dict[int, triage.Known] = {}
+        with self.doors.ledger.read() as tx:
+            for place, one in asked.items():
+                try:
+                    there = _look_up(self.doors, tx, self.caller, f"{self.key}/{place}", one)
+                except RecoupError as error:
+                    found[place] = self._refused(error)
+                    continue
+                if isinstance(there, Answer):
+                    found[place] = _item(there)
+                else:
+                    known[place] = there
+        if not known:
+            return found
+        prepared = triage.prepare(self.doors, [asked[place].line for place in known], [*known.values()])
+        with self.doors.ledger.write() as tx:
+            for place, case in zip(known, prepared, strict=True):
+                found[place] = self._recorded(tx, f"{self.key}/{place}", asked[place], case)
+        return found
+
+    def _recorded(
+        self, tx: Transaction, key: str, asked: triage.Asked, prepared: triage.Prepared
+    ) -> dict[str, Any]:
+        before = tx.position
+
+        def work(tx: Transaction) -> Answer:
+            return _known(tx, asked) or Answer(201, triage.record(self.doors, tx, asked, prepared))
+
+        try:
+            return _item(once_in(tx, self.doors, self.caller, (key, asked.payload_digest), work))
+        except RecoupError as error:
+            if tx.position != before:
+                raise  # half a line is written: the part is undone, and done again line by line
+            return self._refused(error)
+
+    def _refused(self, error: RecoupError) -> dict[str, Any]:
+        return {"status": error.status, "problem": error_problem(self.request, error)}
+
+
+def _item(answer: Answer) -> dict[str, Any]:
     return {"status": answer.status, "recommendation": dict(answer.body)}
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Final
 
 import numpy as np
 
 from features.columns import computed, table_of
 from features.returns import EXPONENTS, Disposition, RegulatoryClass, ReturnLine
-from features.table import Table, number, objects
+from features.table import Table, number, objects, rows, take
 from models import alternatives, economics, fraud
 from models.economics import DISPOSITIONS, Outcome
 from serving.runtime import Champions
@@ -80,90 +80,108 @@ class Insight:
         return None if self.score is None else round(self.score * credit)
 
 
-def look(line: ReturnLine, history: Mapping[str, float], champions: Champions) -> Insight:
-    """Ask every model about one line."""
-    # Numbers are worked out once: every model's encoder finds them in the table.
-    table = computed(table_of([line], {name: [figure] for name, figure in history.items()}))
-    likely, probabilities, chosen = _disposition(table, champions)
-    score, band, reasons = _fraud(table, champions)
-    minutes = _minutes(table, champions)
-    outcome = alternatives.weigh(table, condition=champions.condition, recovery=champions.recovery)
-    best = float(np.nanmax(outcome.mean[0]))
-    costs = alternatives.costs_of(champions.recovery)
-    hourly = economics.cost_of_delay(np.array([best]), objects(table, "family"), costs)
-    expected_minutes = np.array([minutes[0] if minutes else MINUTES_UNKNOWN])
-    return Insight(
-        likely=likely,
-        probabilities=probabilities,
-        prediction_set=chosen,
-        alternatives=_alternatives(outcome, line),
-        outlay=_minor(_outlay(table), line.credit_requested.currency),
-        score=score,
-        band=band,
-        reasons=reasons,
-        minutes=minutes,
-        priority=float(economics.priority(hourly, expected_minutes)[0]),
-        in_domain=all(bool(model.in_domain(table)[0]) for model in champions.loaded),
-        degraded=champions.degraded,
+def laid_out(lines: Sequence[ReturnLine], histories: Sequence[Mapping[str, float]]) -> Table:
+    """Return lines as the models read them; numbers are worked out once for all their encoders."""
+    past = {name: [history[name] for history in histories] for name in histories[0]} if histories else {}
+    return computed(table_of(lines, past))
+
+
+def look(lines: Sequence[ReturnLine], table: Table, champions: Champions) -> list[Insight]:
+    """Ask every model about lines, laid out as `table`: about all at once, and each as if it were alone."""
+    sorts, frauds, minutes = (
+        _disposition(table, champions),
+        _fraud(table, champions),
+        _minutes(table, champions),
     )
+    outcome = alternatives.weigh(table, condition=champions.condition, recovery=champions.recovery)
+    hourly = economics.cost_of_delay(
+        np.nanmax(outcome.mean, axis=1), objects(table, "family"), alternatives.costs_of(champions.recovery)
+    )
+    expected = np.array([MINUTES_UNKNOWN if one is None else one[0] for one in minutes])
+    priority, outlay = economics.priority(hourly, expected), _outlay(table)
+    familiar = np.logical_and.reduce(
+        [np.ones(len(lines), np.bool_), *(model.in_domain(table) for model in champions.loaded)]
+    )
+    return [
+        Insight(
+            *sorts[place],
+            _alternatives(outcome, place, line),
+            _minor(outlay[place], line.credit_requested.currency),
+            *frauds[place],
+            minutes[place],
+            float(priority[place]),
+            bool(familiar[place]),
+            champions.degraded,
+        )
+        for place, line in enumerate(lines)
+    ]
 
 
 def features_digest(line: ReturnLine, history: Mapping[str, float]) -> str:
     """A digest of everything that features are made from; the same in every process."""
-    text = json.dumps({"line": asdict(line), "history": dict(history)}, sort_keys=True, default=_plain)
+    text = json.dumps({"line": line, "history": dict(history)}, sort_keys=True, default=_plain)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
     return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
 def _disposition(
     table: Table, champions: Champions
-) -> tuple[Disposition | None, dict[str, float], tuple[str, ...]]:
+) -> list[tuple[Disposition | None, dict[str, float], tuple[str, ...]]]:
     if champions.disposition is None:
-        return None, {}, ()
+        return [(None, {}, ())] * rows(table)
     said = champions.disposition.predict(table)
-    probabilities = {name: float(p) for name, p in zip(said.classes, said.probabilities[0], strict=True)}
-    likely = str(said.likely[0])
-    # A person is shown at least the likeliest class; with it the set holds what is true no less often.
-    chosen = tuple(
-        name for name, inside in zip(said.classes, said.sets[0], strict=True) if inside or name == likely
-    )
-    return Disposition(likely), probabilities, chosen
+    found: list[tuple[Disposition | None, dict[str, float], tuple[str, ...]]] = []
+    for likely, row, inside in zip(said.likely, said.probabilities.tolist(), said.sets.tolist(), strict=True):
+        # A person is shown at least the likeliest class; with it the set holds what is true no less often.
+        chosen = tuple(
+            name for name, one in zip(said.classes, inside, strict=True) if one or name == str(likely)
+        )
+        found.append((Disposition(str(likely)), dict(zip(said.classes, row, strict=True)), chosen))
+    return found
 
 
-def _fraud(table: Table, champions: Champions) -> tuple[float | None, str | None, tuple[fraud.Reason, ...]]:
+def _fraud(
+    table: Table, champions: Champions
+) -> list[tuple[float | None, str | None, tuple[fraud.Reason, ...]]]:
     if champions.fraud is None:
-        return None, None, ()
+        return [(None, None, ())] * rows(table)
     said = champions.fraud.predict(table)
-    band = str(said.band[0])
     # Reasons cost a hundred times the score: only a band that a person will look at gets them.
-    reasons = () if band == "low" else champions.fraud.predict(table, reasons=True).reasons[0]
-    return float(said.score[0]), band, reasons
+    asked = np.flatnonzero(said.band != "low")
+    reasons: dict[int, tuple[fraud.Reason, ...]] = {}
+    if len(asked):
+        told = champions.fraud.predict(take(table, asked), reasons=True).reasons
+        reasons = dict(zip(asked.tolist(), told, strict=True))
+    pairs = zip(said.score.tolist(), said.band, strict=True)
+    return [(score, str(band), reasons.get(place, ())) for place, (score, band) in enumerate(pairs)]
 
 
-def _minutes(table: Table, champions: Champions) -> tuple[float, float] | None:
+def _minutes(table: Table, champions: Champions) -> list[tuple[float, float] | None]:
     if champions.workload is None:
-        return None
+        return [None] * rows(table)
     said = champions.workload.predict(table)
-    return float(said.p50[0]), float(said.p90[0])
+    return list(zip(said.p50.tolist(), said.p90.tolist(), strict=True))
 
 
-def _outlay(table: Table) -> float:
-    spent: Any = economics.expenses((Disposition.RETURN_TO_VENDOR,), number(table, "weight_kg"))
-    return float(spent[0, 0])
+def _outlay(table: Table) -> list[float]:
+    spent = economics.expenses((Disposition.RETURN_TO_VENDOR,), number(table, "weight_kg"))
+    return [float(one) for one in spent[:, 0]]
 
 
-def _alternatives(outcome: Outcome, line: ReturnLine) -> tuple[Alternative, ...]:
+def _alternatives(outcome: Outcome, row: int, line: ReturnLine) -> tuple[Alternative, ...]:
     """Every disposition that is possible for the line, best first; ties keep the vocabulary's order."""
     currency = line.credit_requested.currency
     found = [
         Alternative(
             disposition,
-            _minor(outcome.mean[0, place], currency),
-            _minor(outcome.p10[0, place], currency),
-            _minor(outcome.p90[0, place], currency),
+            _minor(outcome.mean[row, place], currency),
+            _minor(outcome.p10[row, place], currency),
+            _minor(outcome.p90[row, place], currency),
         )
         for place, disposition in enumerate(DISPOSITIONS)
         if _possible(disposition, line)

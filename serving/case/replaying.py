@@ -18,7 +18,7 @@ from serving.case.answer import Case, compose
 from serving.case.budgeting import Desks
 from serving.case.comparing import Tally, differences, said_again, spoken, summary
 from serving.case.facts import MasterData
-from serving.case.insight import features_digest, look
+from serving.case.insight import features_digest, laid_out, look
 from serving.runtime import Runtime
 
 EXAMPLES: Final = 10
@@ -81,7 +81,7 @@ def _case(line: ReturnLine, inputs: Mapping[str, Any], runtime: Runtime) -> Case
     known_at = told["recalls_known_at"]
     return Case(
         line,
-        look(line, history, runtime.champions),
+        look([line], laid_out([line], [history]), runtime.champions)[0],
         MasterData(**{**told, "recalls_known_at": datetime.fromisoformat(known_at) if known_at else None}),
         tuple(inputs["documents"]),
         tuple(routing.Site(**site) for site in inputs["sites"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from training.simulator.world import simulate, write
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 RETURNS = 2500  # enough for every class and for ten frauds, few enough to fit in seconds
+QUICK = {"max_rounds": 80, "leaves": 7, "bags": 1}
 TASKS = {
     "condition": condition,
     "disposition": disposition,
@@ -24,15 +26,17 @@ TASKS = {
 }
 
 
-def champions_of_a_small_world(folder: Path) -> Champions:
-    """Every model, quickly grown."""
+def champions_of_a_small_world(
+    folder: Path, *, returns: int = RETURNS, changes: Mapping[str, int] = QUICK
+) -> Champions:
+    """Every model, quickly grown; without `changes` as `recoup-lab train` grows them."""
     world = folder / "world"
-    write(simulate(returns=RETURNS, rng=np.random.default_rng(5), start=START), world, seed=5)
+    write(simulate(returns=returns, rng=np.random.default_rng(5), start=START), world, seed=5)
     models = {}
     for task, module in TASKS.items():
         rows = read(task, data=world, mapping=None).train
-        quick = replace(module.PARAMS, max_rounds=80, leaves=7, bags=1, threads=1)
-        model = module.fit(rows.table, rows.y, rng=np.random.default_rng(1), params=quick)
+        params = replace(module.PARAMS, threads=1, **changes)
+        model = module.fit(rows.table, rows.y, rng=np.random.default_rng(1), params=params)
         model.save(folder / task)
         models[task] = module.load(folder / task)
     return Champions(**models, versions=tuple((task, "1") for task in TASKS))
