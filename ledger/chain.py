@@ -162,7 +162,7 @@ def _is_simple(value: Any) -> bool:
         return all(map(_is_simple, value))
     if kind is int:
         return -_LARGEST <= value <= _LARGEST
-    return kind is float and _SHORTEST <= abs(value) < _LONGEST and not value.is_integer()
+    return bool(kind is float and _SHORTEST <= abs(value) < _LONGEST and not value.is_integer())
 
 
 def digest(value: Any) -> str:

@@ -10,9 +10,10 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import psycopg
@@ -76,6 +77,8 @@ class Ledger:
         self._lock_seconds = lock_seconds
         self._registers: Kept = {}
         self._failed_at = -math.inf  # by the monotonic clock
+        # SQLite's writers look for their turn at intervals; those of one process hand it on at once.
+        self._turn = Lock()
 
     def migrate(self, *, to: str = "head") -> None:
         """Bring the database's schema to the version of this code; safe to run from several replicas."""
@@ -193,17 +196,32 @@ class Ledger:
     @contextmanager
     def _begin(self, *, exclusive: bool = False, long: bool = False) -> Iterator[Connection]:
         options: dict[str, Any] = {"exclusive": exclusive}
-        if self._engine.dialect.name == "postgresql":
+        server = self._engine.dialect.name == "postgresql"
+        if server:
             options |= {
                 "isolation_level": "READ COMMITTED" if exclusive else "REPEATABLE READ",
                 "postgresql_readonly": not exclusive,
             }
-        with self._engine.connect() as connection, connection.execution_options(**options).begin():
+        with (
+            self._engine.connect() as connection,
+            self._in_turn() if exclusive and not server else nullcontext(),
+            connection.execution_options(**options).begin(),
+        ):
             if long and connection.dialect.name == "postgresql":
                 driver: Any = connection.connection.driver_connection
                 driver.patience = None
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
             yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait for the writers of this process."""
+        if not self._turn.acquire(timeout=self._lock_seconds / 2):
+            raise LedgerUnavailableError("another request holds the ledger for too long.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
 
 @contextmanager

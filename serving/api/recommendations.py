@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from features.events import EventType
 from features.returns import Disposition, RecoupError
+from ledger.chain import LedgerUnavailableError
 from ledger.evidence import Outcome
 from ledger.outbox import Message
 from ledger.recommendations import Recommendation as Recorded
@@ -27,6 +28,7 @@ from serving.api.policies import PolicyFiles, candidate_of
 from serving.api.wire import Filter, Flag, MoneyWire, Real, RecommendationRequest, Text, Wire
 from serving.auth import Caller
 from serving.case import quality
+from serving.case.answer import Case
 from serving.case.replaying import replay
 from serving.contract import shapes
 from serving.contract.body import StrictRoute
@@ -182,15 +184,14 @@ class Batch:
         """Answer a part in one transaction; where it fails as a whole, line by line."""
         try:
             return self._together(asked)
-        except RecoupError:
+        except LedgerUnavailableError as error:  # each line would wait for it again
+            return {place: self._refused(error) for place in asked}
+        except RecoupError as error:
             if len(asked) == 1:
-                raise
-        found = {}
+                return {place: self._refused(error) for place in asked}
+        found: dict[int, dict[str, Any]] = {}
         for place, one in asked.items():
-            try:
-                found |= self._together({place: one})
-            except RecoupError as error:
-                found[place] = self._refused(error)
+            found |= self._part({place: one})
         return found
 
     def _together(self, asked: Mapping[int, triage.Asked]) -> dict[int, dict[str, Any]]:
@@ -210,21 +211,26 @@ class Batch:
         if not known:
             return found
         prepared = triage.prepare(self.doors, [asked[place].line for place in known], [*known.values()])
+        new: list[tuple[Answer, Case]] = []
         with self.doors.ledger.write() as tx:
-            for place, case in zip(known, prepared, strict=True):
-                found[place] = self._recorded(tx, f"{self.key}/{place}", asked[place], case)
+            for place, one in zip(known, prepared, strict=True):
+                said = self._recorded(tx, f"{self.key}/{place}", asked[place], one)
+                found[place] = _item(said) if isinstance(said, Answer) else said
+                new += [(said, one[0])] if isinstance(said, Answer) and _is_new(said) else []
+        for answer, case in new:  # once it is certain
+            watch.recommended(answer.body, case, self.doors.champions)
         return found
 
     def _recorded(
         self, tx: Transaction, key: str, asked: triage.Asked, prepared: triage.Prepared
-    ) -> dict[str, Any]:
+    ) -> Answer | dict[str, Any]:
         before = tx.position
 
         def work(tx: Transaction) -> Answer:
             return _known(tx, asked) or Answer(201, triage.record(self.doors, tx, asked, prepared))
 
         try:
-            return _item(once_in(tx, self.doors, self.caller, (key, asked.payload_digest), work))
+            return once_in(tx, self.doors, self.caller, (key, asked.payload_digest), work)
         except RecoupError as error:
             if tx.position != before:
                 raise  # half a line is written: the part is undone, and done again line by line
