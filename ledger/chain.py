@@ -161,8 +161,8 @@ def _is_simple(value: Any) -> bool:
     if kind is list or kind is tuple:
         return all(map(_is_simple, value))
     if kind is int:
-        return -_LARGEST <= value <= _LARGEST
-    return bool(kind is float and _SHORTEST <= abs(value) < _LONGEST and not value.is_integer())
+        return abs(int(value)) <= _LARGEST
+    return kind is float and bool(_SHORTEST <= abs(value) < _LONGEST and not value.is_integer())
 
 
 def digest(value: Any) -> str:
