@@ -19,9 +19,9 @@ import rfc8785
 from sqlalchemy import Connection, Row, Select, Table, bindparam, insert, select, update
 
 from features.returns import BadInputError, RecoupError
-from ledger.driver import Driver, Fixed
 from ledger.schema import chain_head, entries
 from ledger.schema.columns import Json, Utc, Written, json_text
+from ledger.schema.driver import Driver, Fixed
 
 GENESIS: Final = "sha256:" + "0" * 64
 ACTOR: Final = re.compile(r"[a-z][a-z0-9_]*:\S{1,200}")

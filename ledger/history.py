@@ -40,9 +40,9 @@ from features.history import (
 )
 from features.returns import Money
 from ledger.chain import into
-from ledger.driver import Fixed
 from ledger.personal import AT_ONCE, Personal, behind
 from ledger.schema import fraud_labels, fraud_marks, hourly, lines, past, standing
+from ledger.schema.driver import Fixed
 from ledger.schema.figures import figures, hour_of, moments
 
 BY_HOUR: Final = tuple(entity for entity in ENTITIES if entity not in PERSONAL)

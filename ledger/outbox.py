@@ -16,9 +16,9 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.chain import IdempotencyInFlightError, NotInLedgerError
-from ledger.driver import Fixed
 from ledger.reference import ENDPOINTS, Registers
 from ledger.schema import answers, lines
+from ledger.schema.driver import Fixed
 from ledger.schema.registers import deliveries, outbox, repeats
 
 PENDING: Final = "pending"

@@ -33,7 +33,6 @@ from sqlalchemy import (
 
 from features.returns import BadInputError
 from ledger.chain import Chained, ConflictError, Head, NotInLedgerError, into
-from ledger.driver import Fixed
 from ledger.schema import (
     answers,
     approval_state,
@@ -47,6 +46,7 @@ from ledger.schema import (
     votes,
 )
 from ledger.schema.columns import Json, json_text
+from ledger.schema.driver import Fixed
 from ledger.schema.registers import corrections, documents, events, reference
 
 # What is held apart of each table; the first column holds the digest in its place.

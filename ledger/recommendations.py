@@ -13,10 +13,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from features.returns import CreditAction, Money
 from ledger.chain import ConflictError, DuplicateBusinessKeyError, Head, NotInLedgerError, into
-from ledger.driver import Fixed
 from ledger.history import Histories, Line
 from ledger.personal import opened, renamed, with_personal
 from ledger.schema import recommendation_state, recommendation_statuses, recommendations, standing, subjects
+from ledger.schema.driver import Fixed
 
 SUPERSEDED: Final = "superseded"
 LINE_FIELDS: Final = (

@@ -12,10 +12,10 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection, Select, Text, bindparam, func, or_, select
 
 from ledger.chain import ConflictError, Head, NotInLedgerError, into, row_digest
-from ledger.driver import Fixed
 from ledger.personal import CUSTOMER_REGISTERS, behind, opened, with_personal
 from ledger.reviews.quality import Draws
 from ledger.schema import subjects
+from ledger.schema.driver import Fixed
 from ledger.schema.registers import key_revocations, keys, policies, policy_activations, reference
 
 ENDPOINTS: Final = "webhook_endpoints"  # endpoints are a register like any other

@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.driver import Fixed
 from ledger.personal import Personal
+from ledger.schema.driver import Fixed
 from ledger.schema.reviews import loss_counts, review_counts
 
 
