@@ -213,10 +213,10 @@ class Batch:
         prepared = triage.prepare(self.doors, [asked[place].line for place in known], [*known.values()])
         new: list[tuple[Answer, Case]] = []
         with self.doors.ledger.write() as tx:
-            for place, one in zip(known, prepared, strict=True):
-                said = self._recorded(tx, f"{self.key}/{place}", asked[place], one)
+            for place, ready in zip(known, prepared, strict=True):
+                said = self._recorded(tx, f"{self.key}/{place}", asked[place], ready)
                 found[place] = _item(said) if isinstance(said, Answer) else said
-                new += [(said, one[0])] if isinstance(said, Answer) and _is_new(said) else []
+                new += [(said, ready[0])] if isinstance(said, Answer) and _is_new(said) else []
         for answer, case in new:  # once it is certain
             watch.recommended(answer.body, case, self.doors.champions)
         return found
