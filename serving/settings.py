@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.access import RIGHTS
+
+SECRET_LENGTH: Final = 32  # characters: what signs sessions must not be guessed
 
 
 class Settings(BaseSettings):
@@ -101,6 +103,13 @@ class Settings(BaseSettings):
         SecretStr(""), description="secret of that client; public clients have none"
     )
     oidc_scope: str = Field("openid profile email", description="what sign-in asks the issuer for")
+
+    @field_validator("session_secret")
+    @classmethod
+    def _long(cls, given: SecretStr) -> SecretStr:
+        if 0 < len(given.get_secret_value()) < SECRET_LENGTH:
+            raise ValueError(f"needs {SECRET_LENGTH} characters or more, by chance")
+        return given
 
     @field_validator("oidc_roles")
     @classmethod

@@ -5,6 +5,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
+from serving.settings import Settings
 from serving.web.entry.sign_in import local
 from tests.serving.web.conftest import NARROW, WIDE, Person, fits, serious, sign_in, token_on
 
@@ -59,6 +60,11 @@ def test_a_session_that_somebody_else_signed_is_none(make_service, signed_in):
     head, _, tail = value.rpartition(".")
     person.client.cookies.set(name, f"{head}.{tail[::-1]}")
     assert "Sign out" not in person.client.get("/", follow_redirects=False).text
+
+
+def test_a_secret_that_can_be_guessed_signs_no_session():
+    with pytest.raises(ValueError, match="32 characters"):
+        Settings(session_secret="summer2026")
 
 
 def test_signing_out_ends_the_session_in_this_browser(make_service, signed_in):
