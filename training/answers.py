@@ -73,6 +73,12 @@ def without_inspection(table: Table) -> Table:
     return {name: values for name, values in table.items() if name not in FOUND_ON_INSPECTION}
 
 
+def asked_first(task: str, model: Any, table: Table) -> pd.DataFrame:
+    """Answer rows as they stood when they were asked for: nobody had looked, and nothing was decided."""
+    unknown = {*FOUND_ON_INSPECTION, "disposition"}
+    return answers(task, model, {name: values for name, values in table.items() if name not in unknown})
+
+
 def as_request(task: str, table: Table) -> pd.DataFrame:
     """Return the inputs of a table as a client sends them: floats, texts, times; no labels, nothing empty."""
     labels = {*LABELS.values(), "label_known_at", "fraud_known_at", "minutes"} - {"grade"}

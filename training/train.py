@@ -18,7 +18,8 @@ from features.returns import BadInputError
 from features.table import LABELS, take, time
 from models import condition, disposition, fraud, recovery, volume, workload
 from models.boosting import Params
-from training.answers import as_request, served, tidy
+from models.drift.snapshot import Snapshot, snapshot_of
+from training.answers import as_request, asked_first, served, tidy
 from training.datasets import Dataset, Origin, Rows
 from training.evaluate import compared, curves_of, evaluate, losses
 from training.evidence.card import Curves, code_version, pictures, write_card
@@ -68,6 +69,7 @@ class Candidate:
     rows: tuple[int, int]  # trained on, judged on
     example: pd.DataFrame
     curves: Curves = field(default_factory=dict)
+    snapshot: Snapshot | None = None
 
 
 def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now: datetime) -> Trained:
@@ -92,6 +94,7 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
         # All rows tell which columns there are; a few show what they look like.
         example=as_request(dataset.task, dataset.test.table).head(EXAMPLE_ROWS),
         curves=curves_of(model, dataset),
+        snapshot=_snapshot(model, dataset),
     )
     return logged(candidate, registry=registry, seed=seed, now=now)
 
@@ -139,6 +142,8 @@ def logged(candidate: Candidate, *, registry: Registry, seed: int, now: datetime
         folder = Path(place) / candidate.task
         candidate.model.save(folder)
         write_card(folder, card)
+        if candidate.snapshot is not None:
+            candidate.snapshot.save(folder)
         run = Run(
             task=candidate.task,
             folder=folder,
@@ -156,6 +161,14 @@ def fit(task: str, rows: Rows, *, attributes: dict[str, str], params: Params, se
     """Fit a task's model on some rows with chance from `seed` alone."""
     rng = np.random.default_rng(seed)
     return MODELS[task].fit(rows.table, rows.y, rng=rng, attributes=attributes, params=params)
+
+
+def _snapshot(model: Any, dataset: Dataset) -> Snapshot:
+    """Keep the shapes of what was learned from, and of what is said of rows not learned from."""
+    said = asked_first(dataset.task, model, dataset.test.table)
+    scores = {str(name): said[name].to_numpy() for name in said}
+    train, test = dataset.train.table, dataset.test.table
+    return snapshot_of(model, dataset.task, trained=train, judged=test, scores=scores)
 
 
 def _card(candidate: Candidate, *, seed: int, now: datetime) -> dict[str, Any]:

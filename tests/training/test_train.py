@@ -14,6 +14,8 @@ import pytest
 from features.returns import BadInputError
 from features.table import Table, objects, take
 from models import workload
+from models.drift import Snapshot
+from models.drift.snapshot import inputs_of
 from models.recovery import value_of
 from training import promote as promotion
 from training.answers import answers, as_request, card, load
@@ -80,6 +82,20 @@ def test_the_same_data_seed_and_code_give_the_same_answers(
     pd.testing.assert_frame_equal(
         answers("workload", first, dataset.test.table), answers("workload", second, dataset.test.table)
     )
+
+
+def test_a_snapshot_of_what_it_learned_from_lies_beside_a_model(trained: Trained, dataset: Dataset):
+    """Later rows of the same world are compared with it; the calendar, which always moves, is left out."""
+    snapshot = Snapshot.load(trained.registered.folder)
+    assert snapshot is not None
+    assert snapshot.digest == load(trained.registered.folder).digest
+    assert set(snapshot.scores) == {"p50", "p90"}
+    assert {"family", "reason", "customer_count_30d"} <= set(snapshot.features)
+    assert not {"requested_on", "weekday", "season_sin"} & set(snapshot.features)
+    inputs = inputs_of(load(trained.registered.folder), dataset.test.table)
+    drift = snapshot.drift(snapshot.counts(inputs, {}))["features"]
+    leaned_on = sum(snapshot.gain[name] for name, found in drift.items() if found.moved)
+    assert leaned_on < 0.1
 
 
 def test_the_registered_model_passes_its_gates(registry: Registry, trained: Trained):
