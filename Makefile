@@ -12,7 +12,7 @@ export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_THREAD_LIMIT := 1
 
-.PHONY: help demo test serve bench check format lint types layers tests chromium lock bento container audit sbom clean
+.PHONY: help demo test serve bench check format lint types layers tests docs chromium lock bento container audit sbom clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,9 +80,12 @@ sbom: $(READY) ## the bill of materials of this environment, build/sbom.cdx.json
 	mkdir -p build
 	$(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o build/sbom.cdx.json
 
+docs: $(READY) ## the documentation site in site/: reference generated from the code, broken links refused
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lock: ## renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links -c requirements.lock pyproject.toml -o requirements-serve.lock
 
 clean: ## remove what this checkout wrote, the environment included
-	rm -rf .venv .recoup .mypy_cache .ruff_cache .coverage* .import_linter_cache
+	rm -rf .venv .recoup site .mypy_cache .ruff_cache .coverage* .import_linter_cache

@@ -124,6 +124,7 @@ documents.command("parse")(commands.parse_documents)
 documents.command("corrections")(commands.export_corrections)
 app.command()(commands.relay)
 app.command()(commands.export_outcomes)
+app.command()(commands.export_traffic)
 app.command()(commands.issue_forecast)
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ COMMANDS: Final = {
     "promote": Command("training.commands", "Put a challenger through the gates and make it champion."),
     "rollback": Command("training.commands", "Give the crown back to the champion before."),
     "score": Command("training.commands", "Answer every row of a table."),
+    "monitor": Command(
+        "training.monitoring.command", "Watch the champions on live traffic and say when to retrain."
+    ),
     "forecast": Command("training.forecast", "Forecast how many items come back, where and when."),
     "backtest": Command(
         "training.forecasting.backtest", "Forecast the past and compare it with what happened."

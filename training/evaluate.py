@@ -55,14 +55,19 @@ def evaluate(model: Any, dataset: Dataset, *, rng: np.random.Generator) -> Figur
         The figures of the contract, each with `_lo` and `_hi`; `baseline_<name>`; `bayes_ratio_<name>`.
     """
     rows = dataset.test
-    at_intake = Rows(without_inspection(rows.table), rows.y, rows.blocks, rows.truth)
-    figures = {"rows": float(len(rows.y)), **_figures(compared(model, dataset, at_intake), at_intake, rng)}
+    first = at_intake(rows)
+    figures = {"rows": float(len(rows.y)), **_figures(compared(model, dataset, first), first, rng)}
     graded = np.flatnonzero(pd.notna(objects(rows.table, "grade")))
     if dataset.task not in ASKED_TWICE or not len(graded):
         return figures
     looked = _rows(rows, graded)
     second = _figures(compared(model, dataset, looked, inspected=True), looked, rng)
     return figures | {f"inspected_{name}": value for name, value in second.items()}
+
+
+def at_intake(rows: Rows) -> Rows:
+    """Return rows as they stood before anybody looked at the items."""
+    return Rows(without_inspection(rows.table), rows.y, rows.blocks, rows.truth)
 
 
 def compared(model: Any, dataset: Dataset, rows: Rows, *, inspected: bool = False) -> Evaluation:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import mlflow
@@ -178,8 +179,9 @@ class Registry:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         plots: Mapping[str, Figure],
+        texts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Log a run that leaves figures and plots and no model, such as a backtest."""
+        """Log a run that leaves figures, plots and texts by file name and no model, such as a backtest."""
         with _quiet(self._uri):
             experiment = self._client.get_experiment_by_name(EXPERIMENT)
             with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=title):
@@ -188,6 +190,8 @@ class Registry:
                 mlflow.log_metrics(dict(metrics))
                 for name, figure in plots.items():
                     mlflow.log_figure(figure, f"plots/{name}.png")
+                for name, text in texts.items():
+                    mlflow.log_text(text, name)
 
     def _register(self, name: str, source: str, model_id: str, tags: Mapping[str, str]) -> str:
         if not self._client.search_registered_models(f"name = '{name}'"):

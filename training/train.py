@@ -18,14 +18,15 @@ from features.returns import BadInputError
 from features.table import LABELS, take, time
 from models import condition, disposition, fraud, recovery, volume, workload
 from models.boosting import Params
-from models.drift.snapshot import Snapshot, snapshot_of
+from models.drift.snapshot import Snapshot, Usual, snapshot_of
 from training.answers import as_request, asked_first, served, tidy
 from training.datasets import Dataset, Origin, Rows
-from training.evaluate import compared, curves_of, evaluate, losses
+from training.evaluate import at_intake, compared, curves_of, evaluate, losses
 from training.evidence.card import Curves, code_version, pictures, write_card
 from training.evidence.figures import Figures
 from training.forecasting.history import panel_in
 from training.forecasting.trial import trial
+from training.monitoring.segments import segments_of
 from training.tracking import Registered, Registry, Run
 
 TASKS: Final = tuple(LABELS)
@@ -168,7 +169,9 @@ def _snapshot(model: Any, dataset: Dataset) -> Snapshot:
     said = asked_first(dataset.task, model, dataset.test.table)
     scores = {str(name): said[name].to_numpy() for name in said}
     train, test = dataset.train.table, dataset.test.table
-    return snapshot_of(model, dataset.task, trained=train, judged=test, scores=scores)
+    taken = snapshot_of(model, dataset.task, trained=train, judged=test, scores=scores)
+    lost = losses(compared(model, dataset, at_intake(dataset.test)).model)
+    return replace(taken, losses={name: Usual.of(lost[rows]) for name, rows in segments_of(test)})
 
 
 def _card(candidate: Candidate, *, seed: int, now: datetime) -> dict[str, Any]:

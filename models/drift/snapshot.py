@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from features.columns import INSPECTION, SEASONAL, Column
 from features.encoding import Encoder
-from features.table import Table, objects, rows, take
+from features.table import Table, objects, rows, take, time
 from models.boosting import Boosted
 from models.drift.shapes import Counts, Drift, Shape
 
@@ -26,6 +27,20 @@ FORMAT: Final = 1
 CLOCKWORK: Final = SEASONAL | {"weekday"}  # they move because time does, which is no news
 
 Values = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The loss that was usual among some rows when the model was judged."""
+
+    rows: int
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, losses: npt.NDArray[np.float64]) -> Usual:
+        """Sum up the losses of some rows."""
+        return cls(len(losses), float(losses.mean()), float(losses.std()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,10 @@ class Snapshot:
         The share of the trees' whole gain that each feature brought: what its drift matters.
     scores : mapping of str to Shape
         What the model said of rows it was judged on: `p_fraud`, `p_<CLASS>`, `p50`, `p90` …
+    until : datetime or None
+        When the last row that it learned from was asked for (UTC, without zone): later ones it never saw.
+    losses : mapping of str to Usual
+        By segment ("all", "site DAL1", "new customers" …): how well it did on those rows.
     """
 
     task: str
@@ -47,6 +66,8 @@ class Snapshot:
     features: Mapping[str, Shape]
     gain: Mapping[str, float]
     scores: Mapping[str, Shape]
+    until: datetime | None = None
+    losses: Mapping[str, Usual] = field(default_factory=dict)
 
     def counts(self, inputs: Values, scores: Values) -> dict[str, dict[str, Counts]]:
         """Count inputs and scores by bin; the counts of several batches add up."""
@@ -74,6 +95,8 @@ class Snapshot:
             "features": {name: shape.to_json() for name, shape in self.features.items()},
             "gain": dict(self.gain),
             "scores": {name: shape.to_json() for name, shape in self.scores.items()},
+            "until": self.until.isoformat() if self.until else None,
+            "losses": {name: asdict(usual) for name, usual in self.losses.items()},
         }
         (folder / SNAPSHOT).write_text(json.dumps(saved, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -92,6 +115,8 @@ class Snapshot:
             {name: Shape.from_json(shape) for name, shape in saved["features"].items()},
             saved["gain"],
             {name: Shape.from_json(shape) for name, shape in saved["scores"].items()},
+            datetime.fromisoformat(saved["until"]) if saved["until"] else None,
+            {name: Usual(**usual) for name, usual in saved["losses"].items()},
         )
 
 
@@ -119,7 +144,13 @@ def snapshot_of(model: Any, task: str, *, trained: Table, judged: Table, scores:
         features,
         {name: share for name, share in gain_of(model).items() if name in features},
         {name: Shape.of_numbers(values) for name, values in scores.items()},
+        _last(time(trained, "requested_at")),
     )
+
+
+def _last(moments: npt.NDArray[np.datetime64]) -> datetime | None:
+    known = moments[~np.isnat(moments)]
+    return known.max().astype("datetime64[us]").item() if len(known) else None
 
 
 def inputs_of(model: Any, table: Table) -> dict[str, npt.NDArray[Any]]:

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from policy.policies import PolicySet, check
 from serving import documents
 from serving.case.replaying import backtest
 from serving.case.sites import price_sites
+from serving.operations import traffic
 from serving.operations.auditing import OPERATOR, open_ledger
 from serving.operations.issuing import issue
 from serving.operations.outcomes import export
@@ -133,6 +134,17 @@ def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.
 def export_outcomes(out: Annotated[Path, typer.Option(help="A .csv or .parquet file to write.")]) -> None:
     """Write the recorded outcomes as a training table."""
     print(f"{export(open_ledger(Settings()), out)} outcomes: {out}")
+
+
+def export_traffic(
+    out: Annotated[Path, typer.Option(help="A .parquet file to write.")],
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day after the last.")] = None,
+) -> None:
+    """Write recorded questions, answers and what became of them, for `recoup-lab monitor`."""
+    start, end = (day and day.replace(tzinfo=UTC) for day in (since, until))
+    rows = traffic.export(open_ledger(Settings()), out, since=start, until=end)
+    print(f"{rows} recommendations: {out}")
 
 
 def issue_forecast(

@@ -33,7 +33,7 @@ def export(ledger: Ledger, out: Path) -> int:
     if out.suffix not in {".csv", ".parquet"}:
         raise BadInputError(f"{out.name}: write outcomes to a .csv or .parquet file.")
     with ledger.read() as tx:
-        told = [row for page in _pages(tx) for row in _rows(tx, page)]
+        told = [row for page in outcome_pages(tx) for row in _rows(tx, page)]
     lines: dict[object, dict[str, object]] = {}
     for row in told:  # oldest first
         known = {name: value for name, value in row.items() if value is not None}
@@ -49,7 +49,8 @@ def export(ledger: Ledger, out: Path) -> int:
     return len(rows)
 
 
-def _pages(tx: Transaction) -> Iterator[tuple[Outcome, ...]]:
+def outcome_pages(tx: Transaction) -> Iterator[tuple[Outcome, ...]]:
+    """Every outcome, a page at a time, in the order they came in."""
     last: str | None = None
     while page := tx.outcomes(after=last, limit=PAGE):
         yield page
@@ -60,7 +61,7 @@ def _rows(tx: Transaction, page: tuple[Outcome, ...]) -> Iterator[dict[str, obje
     about = tx.recommendations_of([outcome.recommendation_id for outcome in page])
     for outcome in page:
         if about[outcome.recommendation_id].request:
-            yield {**_known(about[outcome.recommendation_id]), **_became(outcome)}
+            yield {**_known(about[outcome.recommendation_id]), **became(outcome)}
 
 
 def _known(recommendation: Recommendation) -> dict[str, object]:
@@ -68,7 +69,8 @@ def _known(recommendation: Recommendation) -> dict[str, object]:
     return {name: values[0] for name, values in table_of([line]).items()}
 
 
-def _became(outcome: Outcome) -> dict[str, object]:
+def became(outcome: Outcome) -> dict[str, object]:
+    """The labels that an outcome tells, and from when on they were known."""
     at = outcome.at.replace(tzinfo=None)
     return {
         "disposition": outcome.disposition,

@@ -1,0 +1,1 @@
+"""Champions watched on live traffic: drift, outcomes, challengers in their shadow, reasons to retrain."""
