@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1 · First look at a distributor's returns
 #
-# A small simulated year: what comes back, why, in what state, and what became of it. Everything here uses public functions of the project; put your own table in place of the simulated one with a mapping file ([notebook 5](5_bring_your_own_table.ipynb)).
+# Three small simulated years: what comes back, why, in what state, and what became of it. Everything here uses public functions of the project; put your own table in place of the simulated one with a mapping file ([notebook 5](5_bring_your_own_table.ipynb)).
 
 # %%
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from training.simulator.world import simulate, write
 
 world = Path(mkdtemp())
 write(
-    simulate(returns=4000, rng=np.random.default_rng(1), start=datetime(2025, 1, 1, tzinfo=UTC)),
+    simulate(returns=4000, rng=np.random.default_rng(1), start=datetime(2023, 1, 1, tzinfo=UTC)),
     world,
     seed=1,
 )
@@ -45,7 +45,7 @@ weekly = returns.groupby([pd.Grouper(key="requested_at", freq="W"), "family"]).s
 largest = weekly.sum().nlargest(5).index
 axis = weekly[largest].plot(figsize=(8, 3))
 axis.set(xlabel="", ylabel="return lines a week", title="the five largest families")
-axis.legend(fontsize=7)
+axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)
 plt.show()
 
 # %% [markdown]

@@ -40,17 +40,17 @@ from training.tracking import Registry
 from training.train import train
 
 now = datetime(2026, 1, 5, tzinfo=UTC)
-tables = simulate(returns=1800, rng=np.random.default_rng(2), start=datetime(2025, 1, 1, tzinfo=UTC))
+tables = simulate(returns=1800, rng=np.random.default_rng(2), start=datetime(2023, 1, 1, tzinfo=UTC))
 write(tables, home / "world", seed=2)
 registry = Registry(home / "mlflow")
 
 # %% [markdown]
-# ## The champion of last summer
+# ## The champion of a year ago
 #
 # Minutes of inspection: the task that trains quickest. It knows what was known by then, and its latest fifth judged it.
 
 # %%
-earlier = read("workload", data=home / "world", mapping=None, as_of=datetime(2025, 8, 1, tzinfo=UTC))
+earlier = read("workload", data=home / "world", mapping=None, as_of=datetime(2025, 1, 1, tzinfo=UTC))
 first = train(earlier, registry=registry, seed=1, now=now)
 gates = promote(first.registered, registry=registry, now=now)
 pd.DataFrame(

@@ -36,7 +36,7 @@ from training.train import fit
 
 world = Path(mkdtemp())
 write(
-    simulate(returns=9000, rng=np.random.default_rng(3), start=datetime(2024, 1, 1, tzinfo=UTC)),
+    simulate(returns=7000, rng=np.random.default_rng(3), start=datetime(2023, 1, 1, tzinfo=UTC)),
     world,
     seed=3,
 )

@@ -17,6 +17,7 @@
 # Every recommendation records the facts it was judged on, so a candidate policy can judge them again. Nothing is written and nobody is asked. The same as `recoup policy backtest DIR`.
 
 # %%
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ from training.simulator.world import simulate, write
 
 home = Path(mkdtemp())
 now = datetime(2026, 1, 5, tzinfo=UTC)
-tables = simulate(returns=2500, rng=np.random.default_rng(5), start=datetime(2025, 1, 1, tzinfo=UTC))
+tables = simulate(returns=2500, rng=np.random.default_rng(5), start=datetime(2023, 1, 1, tzinfo=UTC))
 write(tables, home / "world", seed=5)
 
 # %% [markdown]
@@ -144,20 +145,18 @@ plt.show()
 # %% [markdown]
 # ## A candidate
 #
-# Finance asks what happens if credits above 250.00 rather than 500.00 need a person, or only those above 1,000.00.
+# Finance asks what happens if credits above 100.00 or 250.00 need a person rather than those above 500.00, or only those above 1,000.00. A policy's examples are its tests: a limit that moves takes them along, else the set is refused.
 
 
 # %%
 def candidate(limit):
-    """The policy in force with another limit of approval."""
-    text = files["finance.yaml"].replace(
-        "approval_above: {unit: money, per_currency: {USD: 50000}",
-        f"approval_above: {{unit: money, per_currency: {{USD: {limit}}}",
-    )
-    site = files["sites/CHI1.yaml"]
-    return PolicySet.parse(
-        {name: text for name, text in (files | {"finance.yaml": text}).items() if name != "sites/CHI1.yaml"}
-    )
+    """The files in force with another limit, the examples that test it, and a site that may only be stricter."""
+    changed = {}
+    for name, text in files.items():
+        if name == "finance.yaml":
+            text = re.sub(r"\b50001\b", str(limit + 1), re.sub(r"\b50000\b", str(limit), text))
+        changed[name] = text.replace("{USD: 25000}", f"{{USD: {min(limit, 25_000)}}}")
+    return PolicySet.parse(changed)
 
 
 found = {}

@@ -52,7 +52,8 @@ class Traffic:
 
     def table(self, attributes: dict[str, str]) -> Table:
         """Return the inputs of the first recommendation of each line, as they stood then."""
-        inputs = [name for name in self.frame if name in KINDS or name in HISTORY or name.startswith("attr_")]
+        names = map(str, self.frame)
+        inputs = [name for name in names if name in KINDS or name in HISTORY or name.startswith("attr_")]
         return take(as_table(self.frame[inputs], attributes), self.first)
 
     def said(self, task: str, digest: str) -> pd.DataFrame | None:
@@ -63,9 +64,12 @@ class Traffic:
         lines = self.frame.iloc[self.first]
         own = (lines[column] == digest).to_numpy()
         prefix = f"{SAID}{task}_"
-        told = lines[[name for name in lines if name.startswith(prefix)]]
+        told = lines[[name for name in map(str, lines) if name.startswith(prefix)]]
         said = told.rename(columns=lambda name: name.removeprefix(prefix)).astype(float)
-        return said.where(own, axis=0).reset_index(drop=True) if own.any() and len(said.columns) else None
+        if not own.any() or said.empty:
+            return None
+        said.loc[~own] = np.nan
+        return said.reset_index(drop=True)
 
     def matured(self, task: str, table: Table, *, after: datetime | None) -> Matured:
         """Return the rows whose label is known by now, of lines asked for after `after`."""

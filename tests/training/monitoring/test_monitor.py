@@ -17,7 +17,7 @@ from training.answers import asked_first, card, load
 from training.datasets import read
 from training.monitoring.command import challenger_of
 from training.monitoring.report import metrics, page, pictures, report
-from training.monitoring.rules import read_rules
+from training.monitoring.rules import Measure, read_rules, reasons
 from training.monitoring.traffic import read_traffic
 from training.monitoring.watch import watch
 from training.simulator.world import simulate, write
@@ -80,7 +80,7 @@ def found(champion: Registered, tmp_path: Path):
 def test_a_world_that_did_not_move_gives_no_reason_to_retrain(found, traffic):
     said = found(traffic)["models"]["workload"]
     assert said["retrain"] == {"recommended": False, "reasons": []}
-    assert said["performance"]["matured"] == len(traffic)
+    assert said["performance"]["matured"] == traffic["became_minutes"].notna().sum()
     parts = {part["name"] for part in said["performance"]["segments"]}
     assert {"all", "new customers"} <= parts
     assert any(name.startswith("site ") for name in parts)
@@ -96,10 +96,20 @@ def test_recorded_answers_are_made_again_to_the_last_digit(found, traffic):
 def test_other_goods_move_inputs_and_answers_and_retraining_says_which(found, traffic):
     moved = traffic.assign(family="hvac", weight_kg=traffic["weight_kg"] * 8, sku="NEW-1", brand="Other")
     said = found(moved)["models"]["workload"]
-    rules = {reason["rule"]: reason for reason in said["retrain"]["reasons"]}
-    assert "inputs" in rules
-    assert "family" in rules["inputs"]["sentence"]
+    told = {reason["rule"]: reason["sentence"] for reason in said["retrain"]["reasons"]}
+    assert "p50, p90" in told["scores"]
     assert {one["name"] for one in said["features"] if one["moved"]} >= {"family", "weight_kg"}
+
+
+def test_a_rule_speaks_above_its_limit_and_names_what_it_is_about():
+    above, at = Measure(0.31, ("family", "reason")), Measure(0.30, ("family",))
+    assert [(one["rule"], one["sentence"]) for one in reasons(read_rules(), {"gain_moved": above})] == [
+        (
+            "inputs",
+            "31% of what the model leans on has moved since training (at most 30%): family, reason.",
+        )
+    ]
+    assert reasons(read_rules(), {"gain_moved": at}) == []
 
 
 def test_outcomes_that_got_worse_everywhere_are_a_reason_without_any_drift(found, traffic):
@@ -130,7 +140,7 @@ def test_a_challenger_is_asked_the_same_questions(found, traffic, world, registr
     beside = found(traffic, challenger)["models"]["workload"]["challenger"]
     assert beside["version"] == challenger.version != champion.version
     assert 0 < beside["differs"] < 0.5
-    assert beside["matured"] == len(traffic)
+    assert beside["matured"] == traffic["became_minutes"].notna().sum()
     assert beside["lo"] <= beside["gain"] <= beside["hi"]
 
 
