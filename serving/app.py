@@ -35,6 +35,10 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 from serving.web import assets, overview
 from serving.web import reference as web_reference
+from serving.web.boards import forecast as forecast_board
+from serving.web.boards import labor as labor_board
+from serving.web.boards import models as models_board
+from serving.web.boards import policies as policies_board
 from serving.web.entry import oidc, sign_in
 from serving.web.problems import problem_page, wants_page
 from serving.web.work import deciding, inbox, papers, story
@@ -69,6 +73,10 @@ ROUTERS = (
     deciding,
     papers,
     story,
+    forecast_board,
+    labor_board,
+    models_board,
+    policies_board,
     web_reference,
 )
 

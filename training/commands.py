@@ -190,5 +190,6 @@ def _dataset(facts: dict[str, Any], data: Path | None, mapping: Path | None) -> 
 
 def _show(done: Trained) -> None:
     registered: Registered = done.registered
+    promotion.show_challenger(registered)
     title = f"{registered.name} version {registered.version}, challenger"
     typer.echo(table_of_figures(done.figures, title=title) + "\n")

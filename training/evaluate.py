@@ -12,6 +12,7 @@ import pandas as pd
 from features.table import Table, number, objects, take
 from training.answers import answers, without_inspection
 from training.datasets import Dataset, Rows
+from training.evidence import reliability
 from training.evidence.card import Curves
 from training.evidence.coverage import cells, summary
 from training.evidence.figures import (
@@ -176,3 +177,12 @@ def curves_of(model: Any, dataset: Dataset) -> Curves:
         return {}
     found = model.predict(table)
     return {name: (found.probabilities[:, k], rows.y == name) for k, name in enumerate(found.classes)}
+
+
+def reliability_of(model: Any, dataset: Dataset) -> dict[str, reliability.Points]:
+    """Return what was said beside what happened, in points for the card: of classes, or of quantiles."""
+    if curves := curves_of(model, dataset):
+        return reliability.of_classes(curves)
+    said = answers(dataset.task, model, without_inspection(dataset.test.table))
+    quantiles = {q: said[f"p{q}"].to_numpy() for q in (10, 50, 90) if f"p{q}" in said}
+    return reliability.of_quantiles(quantiles, dataset.test.y)

@@ -96,6 +96,16 @@ def keep_for_service(champion: Registered) -> bentoml.Model:
     return model
 
 
+def show_challenger(challenger: Registered) -> None:
+    """Put a challenger's card, and nothing else of it, where the service shows it beside the champion's."""
+    name = f"{challenger.name}-challenger"
+    with suppress(NotFound):
+        bentoml.models.delete(f"{name}:{challenger.version}")
+    facts = card(challenger.folder) | {"version": challenger.version, "name": challenger.name}
+    with bentoml.models.create(f"{name}:{challenger.version}") as model:
+        (Path(model.path) / CARD).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
 def withdraw(model: Registered) -> None:
     """Take a version's copy out of BentoML's store, if it is there."""
     with suppress(NotFound):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +22,10 @@ from models.boosting import Params
 from models.drift.snapshot import Snapshot, Usual, snapshot_of
 from training.answers import as_request, asked_first, served, tidy
 from training.datasets import Dataset, Origin, Rows
-from training.evaluate import at_intake, compared, curves_of, evaluate, losses
+from training.evaluate import at_intake, compared, curves_of, evaluate, losses, reliability_of
 from training.evidence.card import Curves, code_version, pictures, write_card
 from training.evidence.figures import Figures
+from training.evidence.reliability import Points
 from training.forecasting.history import panel_in
 from training.forecasting.trial import trial
 from training.monitoring.segments import segments_of
@@ -71,6 +73,7 @@ class Candidate:
     example: pd.DataFrame
     curves: Curves = field(default_factory=dict)
     snapshot: Snapshot | None = None
+    reliability: Mapping[str, Points] = field(default_factory=dict)
 
 
 def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now: datetime) -> Trained:
@@ -96,6 +99,7 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
         example=as_request(dataset.task, dataset.test.table).head(EXAMPLE_ROWS),
         curves=curves_of(model, dataset),
         snapshot=_snapshot(model, dataset),
+        reliability=reliability_of(model, dataset),
     )
     return logged(candidate, registry=registry, seed=seed, now=now)
 
@@ -191,6 +195,7 @@ def _card(candidate: Candidate, *, seed: int, now: datetime) -> dict[str, Any]:
         "train_rows": candidate.rows[0],
         "test_rows": candidate.rows[1],
         "metrics": candidate.figures,
+        "reliability": dict(candidate.reliability),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -21,6 +22,7 @@ from serving.contract import records
 from serving.contract.body import StrictRoute
 from serving.operations import planning, tables
 from serving.operations.issuing import paths_of
+from serving.runtime import Runtime
 from serving.stamps import iso, new_id
 
 router = APIRouter(prefix="/v1", tags=["forecasts"], route_class=StrictRoute)
@@ -154,28 +156,55 @@ def override(doors: Doors, caller: Planner, key: IdempotencyKey, body: OverrideR
 
 
 @router.get("/forecasts/accuracy", summary="Forecast against what came", response_model=records.Accuracy)
-def accuracy(doors: Doors, caller: Reader, issue: Cell = None) -> dict[str, Any]:
-    """WAPE and coverage of an issue over the days that have passed."""
+def accuracy(
+    doors: Doors, caller: Reader, issue: Cell = None, region: Cell = None, family: Cell = None
+) -> dict[str, Any]:
+    """WAPE and coverage of an issue over the days that have passed.
+
+    Over all cells of the lowest level, unless `region` or `family` chooses: `*` is the total of either.
+    """
     today = doors.now().date()
     with doors.ledger.read() as tx:
         heading = tx.forecast_issue(issue)
-        rows = [row for row in tx.forecast(issue=issue) if row.ds < today]
-        came = _actuals(tx, rows)
-    scored = [
-        (row, came.get((row.region, row.family, row.ds), 0))
-        for row in rows
-        if "*" not in {row.region, row.family}
-    ]
+        found = tx.forecast(issue=issue, region=region, family=family, to=today - timedelta(days=1))
+        rows = [row for row in found if _is_asked(row, region, family)]
+        came = actuals(tx, min(row.ds for row in rows), today) if rows else {}
+    scored = [(row, came.get((row.region, row.family, row.ds), 0)) for row in rows]
     return {"issue": heading.id if heading else None, **planning.accuracy(scored)}
 
 
-def _actuals(tx: Transaction, rows: list[ForecastRow]) -> dict[tuple[str, str, date], int]:
-    if not rows:
-        return {}
-    days = [row.ds for row in rows]
-    start = datetime.combine(min(days), time(), UTC)
-    end = datetime.combine(max(days) + timedelta(days=1), time(), UTC)
-    return {(one.region, one.family, one.day): one.lines for one in tx.volumes(start, end)}
+def _is_asked(row: ForecastRow, region: str | None, family: str | None) -> bool:
+    """Whether a row is of the lowest level, but for the levels that were named."""
+    return (region is not None or row.region != planning.ALL) and (
+        family is not None or row.family != planning.ALL
+    )
+
+
+def actuals(tx: Transaction, start: date, before: date) -> Counter[tuple[str, str, date]]:
+    """Count the lines that were asked back from `start` up to the day `before`, by region, family and day.
+
+    `*` stands for all regions or families, as in a forecast.
+    """
+    came: Counter[tuple[str, str, date]] = Counter()
+    for one in tx.volumes(datetime.combine(start, time(), UTC), datetime.combine(before, time(), UTC)):
+        for region in (one.region, planning.ALL):
+            for family in (one.family, planning.ALL):
+                came[region, family, one.day] += one.lines
+    return came
+
+
+@dataclass(frozen=True, slots=True)
+class Labor:
+    """A site's plan as asked for; `told` is what goes with its rows."""
+
+    plan: planning.SitePlan
+    demand: planning.Demand
+    level: float
+    told: dict[str, Any]
+
+    def rows(self, by: str) -> list[dict[str, Any]]:
+        """One row a day, a shift or an hour."""
+        return planning.labor_rows(self.plan, self.demand, service_level=self.level, by=by)
 
 
 @router.get("/labor-plan", summary="Hands, doors and positions", response_model=records.LaborPlan)
@@ -190,6 +219,12 @@ def labor_plan(
     Sample paths of the issue are the basis where it has them; inspection work that lies there is carried over
     to the first day. Any site parameter can be changed for this answer alone.
     """
+    labor = labor_of(doors, asked)
+    return tables.answer(labor.rows(asked.by), accept=accept, name="labor-plan", extra=labor.told)
+
+
+def labor_of(doors: Runtime, asked: LaborQuestion) -> Labor:
+    """The labour plan that is asked for."""
     home = doors.settings.home
     with doors.ledger.read() as tx:
         reference = tx.reference("sites", asked.site)
@@ -204,16 +239,16 @@ def labor_plan(
     else:
         demand = planning.demand_of_rows(plan, rows, doors.champions)
     level = asked.service_level or plan.site.service_level
-    days = planning.labor_rows(plan, replace(demand, backlog=waiting), service_level=level, by=asked.by)
-    extra = {
+    told = {
         "site": asked.site,
         "service_level": level,
         "issue": heading.id if heading else None,
         "basis": "paths" if paths else "quantiles",
         "backlog": waiting,
         "changed": asked.changes,
+        "capacity": dict(plan.capacity),
     }
-    return tables.answer(days, accept=accept, name="labor-plan", extra=extra)
+    return Labor(plan, replace(demand, backlog=waiting), level, told)
 
 
 def _waiting(tx: Transaction, site: str, now: datetime) -> int:

@@ -17,7 +17,7 @@ from serving.api.wire import Wire, whole
 from serving.auth import Caller
 from serving.case.budgeting import Desks
 from serving.case.replaying import backtest
-from serving.case.shadow import SHOWN, tally
+from serving.case.shadow import SHOWN, firings, tally
 from serving.contract import records
 from serving.contract.body import StrictRoute
 from serving.errors import ProblemError
@@ -47,17 +47,21 @@ class BacktestRequest(Wire):
 
 @router.get("", summary="The rules in force, and the sets before them", response_model=records.Policies)
 def policies(doors: Doors, caller: Reader) -> dict[str, Any]:
-    """Every rule with its owner, every policy set that was ever recorded, and what a shadow would change."""
+    """Every rule with its owner, every policy set that was ever recorded, and what a shadow would change.
+
+    `fired` counts how often each rule fired on the newest thousand recommendations, the shadow's beside it.
+    """
     with doors.ledger.read() as tx:
         recorded = tx.policies()
-        shadowed = tx.latest_recommendations(limit=SHOWN) if doors.shadow else ()
+        newest = tx.latest_recommendations(limit=SHOWN)
         desks = Desks(tx)
-    active = doors.policies
+    active, candidate = doors.policies, doors.shadow.policies.digest if doors.shadow else None
     return {
         "digest": active.digest,
         "rules": [wire(rule) for rule in active.rules],
         "sites": sorted(active.sites),
-        "shadow": tally(shadowed, doors.shadow.policies.digest, desks=desks) if doors.shadow else None,
+        "fired": firings(newest, candidate),
+        "shadow": tally(newest, candidate, desks=desks) if candidate else None,
         "recorded": [{"digest": one.digest, "at": iso(one.at), "actor": one.actor} for one in recorded],
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, Final
 
 from ledger.recommendations import Recommendation
@@ -12,6 +14,7 @@ from policy.policies import PolicySet
 from policy.verdict import Proposal
 from serving.case.budgeting import Desks
 from serving.case.comparing import Tally, summary
+from serving.stamps import iso
 
 PATIENCE: Final = 0.01  # seconds; a verdict takes a hundredth of it, and the answer waits for no more
 SHOWN: Final = 1_000  # recommendations, newest first: what the tally reads at most
@@ -70,3 +73,32 @@ def tally(recommendations: Iterable[Recommendation], digest: str, *, desks: Desk
         else:
             failed += 1
     return {"digest": digest, **sums.wire(), "failed": failed}
+
+
+def firings(recommendations: Iterable[Recommendation], digest: str | None) -> dict[str, Any]:
+    """Count how often each rule fired on these recommendations, and how often by the shadow of `digest`.
+
+    The shadow's count is of those that it judged; those without its verdict count for neither side of it.
+    """
+    fired, beside, shadow = Counter[str](), Counter[str](), Counter[str]()
+    considered = judged = 0
+    since: datetime | None = None
+    for one in recommendations:
+        rules = one.facts["verdict"]["rules"]
+        considered += 1
+        fired.update(rules)
+        since = min(since or one.created_at, one.created_at)
+        said = one.facts.get("shadow", {})
+        if digest is not None and said.get("digest") == digest and "verdict" in said:
+            judged += 1
+            beside.update(rules)
+            shadow.update(said["verdict"]["rules"])
+    return {
+        "considered": considered,
+        "since": iso(since) if since else None,
+        "rules": dict(sorted(fired.items())),
+        "judged": judged,
+        "shadow": {
+            rule: {"in_force": beside[rule], "shadow": shadow[rule]} for rule in sorted(beside | shadow)
+        },
+    }

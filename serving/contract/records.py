@@ -205,6 +205,7 @@ class Policies(Shape):
     digest: Digest
     rules: list[RuleOut]
     sites: list[str]
+    fired: dict[str, Any]
     shadow: dict[str, Any] | None
     recorded: list[dict[str, Any]]
 

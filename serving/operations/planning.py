@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ LEVELS: Final = (0.10, 0.50, 0.80, 0.90, 0.95)
 MINUTES_UNKNOWN: Final = 10.0  # minutes a unit; planning default where no workload model is there
 ALL: Final = "*"
 EVENLY: Final = 1000  # futures that stand for the quantiles where there are no sample paths
-PARAMETERS: Final = tuple(field.name for field in fields(staffing.Site))
+HAD: Final = ("dock_doors", "storage_positions")  # what a site's master data may say that there is
+PARAMETERS: Final = tuple(one.name for one in fields(staffing.Site))
 RECEIVED: Final = EventType.RECEIPT_CONFIRMED
 DONE: Final = frozenset({EventType.INSPECTION_COMPLETED, EventType.DISPOSITION_EXECUTED})
 Shares = Mapping[str, float]
@@ -46,6 +47,8 @@ class SitePlan:
         Share of the region's returns that comes here.
     shifts, arrivals : mapping of str to float
         Shares of the day's work by shift, and of its units by the hour.
+    capacity : mapping of str to int
+        Dock doors and storage positions that there are, where the master data say so.
     """
 
     name: str
@@ -54,6 +57,7 @@ class SitePlan:
     site: staffing.Site
     shifts: Shares
     arrivals: Shares
+    capacity: Mapping[str, int] = field(default_factory=dict)
 
     def changed(self, changes: Mapping[str, float]) -> SitePlan:
         """Answer what if: the same site with other parameters."""
@@ -102,7 +106,7 @@ def site_plan(body: Mapping[str, Any], name: str, *, file: Path) -> SitePlan:
     region = known.get("region")
     if not isinstance(region, str):
         raise SiteUnknownError("the region of this site is not known.")
-    numbers = {field: known[field] for field in (*PARAMETERS, "share") if field in known}
+    numbers = {each: known[each] for each in (*PARAMETERS, "share") if each in known}
     for parameter, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadInputError(
@@ -111,7 +115,8 @@ def site_plan(body: Mapping[str, Any], name: str, *, file: Path) -> SitePlan:
     share = float(numbers.pop("share", 1.0))
     if not 0 <= share <= 1:
         raise BadInputError(f"share of site {name} is {share}; it must lie between 0 and 1.")
-    return SitePlan(name, region, share, staffing.Site(**numbers), known["shifts"], known["arrivals"])
+    there = {what: known[what] for what in HAD if isinstance(known.get(what), int)}
+    return SitePlan(name, region, share, staffing.Site(**numbers), known["shifts"], known["arrivals"], there)
 
 
 def work_of(families: Sequence[str], champions: Champions) -> staffing.Work:

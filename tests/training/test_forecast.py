@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from features.returns import BadInputError
 from models import volume
+from models.volume.free_days import country_of
 from models.volume.paths import paths_beside
 from training.forecast import forecast
 from training.forecasting.backtest import backtest, origins_of, rolled
-from training.forecasting.daysoff import country_of, with_days_off
+from training.forecasting.daysoff import with_days_off
 from training.forecasting.history import forecast_of, panel_of
 from training.forecasting.trial import trial
 from training.options import writable, write_table

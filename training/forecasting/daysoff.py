@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-import holidays
 import numpy as np
-from holidays.registry import COUNTRIES
 
 from models.volume import Panel
+from models.volume.free_days import country_of, public_holidays
 from models.volume.model import LONGEST
 
 LEVELS: Final = ("region", "country", "site")  # the first of them that a panel has tells where
-CODES: Final = {code: codes[1] for codes in COUNTRIES.values() for code in codes[1:3]} | {"UK": "GB"}
-NAMES: Final = {name.replace("_", " "): codes[1] for name, codes in COUNTRIES.items()} | {"usa": "US"}
 
 
 def with_days_off(panel: Panel) -> Panel:
@@ -29,18 +26,12 @@ def with_days_off(panel: Panel) -> Panel:
     return replace(panel, days_off=np.stack([by_region[key[at]] for key in panel.keys]))
 
 
-def country_of(region: str) -> str | None:
-    """The country's two letters in a region such as US-SOUTH, DE, UK or France; None where it names none."""
-    head = region.replace("_", "-").split("-")[0].strip()
-    return CODES.get(head) or NAMES.get(region.strip().lower())
-
-
 def _counted(panel: Panel, country: str | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     periods = panel.periods(0, panel.length + LONGEST)
     if country is None:
         return np.zeros(len(periods))
     first, last = periods[0].start_time, periods[-1].end_time
-    known = holidays.country_holidays(country, years=range(first.year, last.year + 1))
+    known = public_holidays(country, first.year, last.year)
     days = np.array([day for day in known if day.weekday() < 5], dtype="datetime64[D]")  # noqa: PLR2004
     starts = periods.start_time.to_numpy().astype("datetime64[D]")
     place = np.searchsorted(starts, days, side="right") - 1

@@ -1,0 +1,1 @@
+"""Pages that show figures: forecast, labour plan, models, policies; nothing is decided there."""
