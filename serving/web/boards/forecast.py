@@ -220,7 +220,7 @@ def _compared(
     shown = [one for place, one in enumerate(issues) if place < COMPARED or one.id in chosen]
     return [
         {
-            "issue": one,
+            "heading": one,
             **forecasts.accuracy(doors, caller, issue=one.id, region=asked["region"], family=asked["family"]),
         }
         for one in shown

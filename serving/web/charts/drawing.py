@@ -100,16 +100,18 @@ def capacity() -> Drawn:
         .mark_bar(cornerRadius=1)
         .encode(
             x=_band(),
-            y=alt.Y("need:Q", title=None, axis=alt.Axis(tickMinStep=1)),
+            y=_whole("need"),
             color=over,
             tooltip=[_said("day", "Day"), _figure("need", "Needed"), _figure("limit", "There are")],
         )
     )
-    limit = alt.Chart(MARKS).mark_rule(color=INK, strokeWidth=1.5, strokeDash=[6, 3]).encode(y="limit:Q")
-    label = alt.Chart(MARKS).mark_text(align="right", dy=-7, dx=-2, color=INK, fontSize=11, fontWeight=600)
-    return alt.layer(bars, limit, label.encode(x=alt.value("width"), y="limit:Q", text="name:N")).properties(
-        height=200
+    limit = (
+        alt.Chart(MARKS).mark_rule(color=INK, strokeWidth=1.5, strokeDash=[6, 3]).encode(y=_whole("limit"))
     )
+    label = alt.Chart(MARKS).mark_text(align="right", dy=-7, dx=-2, color=INK, fontSize=11, fontWeight=600)
+    return alt.layer(
+        bars, limit, label.encode(x=alt.value("width"), y=_whole("limit"), text="name:N")
+    ).properties(height=200)
 
 
 def ageing() -> Drawn:
@@ -121,7 +123,7 @@ def ageing() -> Drawn:
             y=alt.Y(
                 "queue:N", title=None, sort=None, axis=alt.Axis(labelFontSize=13, domain=False, ticks=False)
             ),
-            x=alt.X("count:Q", title="Open cases", stack="zero", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("count:Q", title="Open cases", stack="zero", axis=alt.Axis(tickMinStep=1, tickCount=8)),
             color=_legend("bucket", AGES, "Business days"),
             order=alt.Order("place:O"),
             tooltip=[
@@ -142,7 +144,7 @@ def hits() -> Drawn:
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y("rule:N", title=None, sort=None, axis=alt.Axis(domain=False, ticks=False)),
-            x=alt.X("count:Q", title="Recommendations", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("count:Q", title="Recommendations", axis=alt.Axis(tickMinStep=1, tickCount=8)),
             color=_legend("owner", owners, None),
             tooltip=[
                 _said("rule", "Rule"),
@@ -215,6 +217,10 @@ def _band() -> alt.X:
     # Days as bars: the label is of a moment, and only some of them have room.
     axis = alt.Axis(labelAngle=0, labelOverlap="greedy", grid=False, ticks=False, labelSeparation=8)
     return alt.X("label:N", title=None, sort=None, axis=axis, scale=alt.Scale(paddingInner=0.25))
+
+
+def _whole(field: str) -> alt.Y:
+    return alt.Y(f"{field}:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=5, format=",d"))
 
 
 def _legend(field: str, colours: dict[str, str], title: str | None) -> alt.Color:

@@ -36,7 +36,7 @@ def fill(service: Service, home: Path, *, lines: int = 40, history: int = 9) -> 
     rng = np.random.default_rng(3)
     for place, (region, site) in enumerate(REGIONS.items()):
         body: dict[str, Any] = {"region": region, "closed_days": ["2026-11-27"]}
-        body |= {"dock_doors": 1 + place, "storage_positions": 12 + 4 * place} if place < 3 else {}
+        body |= {"dock_doors": 1 + place, "storage_positions": 8 + 4 * place} if place < 3 else {}
         service.call("PUT", f"/v1/reference/sites/{site}", json=body)
     for start in (FIRST, FIRST + timedelta(days=7)):
         at = datetime.combine(start, time(6), UTC)
@@ -113,7 +113,7 @@ def recommended(service: Service, number: int, rng: np.random.Generator) -> None
         tx.add_events(happened, actor="service:wms")
     if gone == len(STEPS):
         outcome = {
-            "disposition": "REFURBISH",
+            "disposition": answer.json()["disposition"]["recommended"],
             "recovered": {"amount": "61.20", "currency": "USD"},
             "minutes": 7.5,
             "fraud_confirmed": False,
