@@ -19,6 +19,7 @@ from serving.web.visitors import Anyone, Visitor, signed_in
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 Reader = Annotated[Caller, signed_in(Action.POLICY_READ)]
+OWNERS: Final = ("operations", "finance", "compliance")  # others are sites
 DRAWN: Final = 16  # rules in the chart; the table has all
 
 
@@ -31,7 +32,10 @@ def policies(request: Request, doors: Doors, caller: Reader, visitor: Anyone) ->
         owners.setdefault(rule["owner"], []).append(rule)
     shown = {
         **told,
-        "owners": owners,
+        "owners": {
+            owner: owners[owner] for owner in sorted(owners, key=lambda one: (one not in OWNERS, one))
+        },
+        "own_words": OWNERS,
         "chart": _chart(told, visitor),
         "share": lambda rule: _share(told["fired"], rule),
         "statuses": _statuses(told["shadow"]) if told["shadow"] else (),
@@ -57,7 +61,7 @@ def _chart(told: Mapping[str, Any], visitor: Visitor) -> Chart:
         {
             "rule": name,
             "count": fired[name],
-            "owner": rules[name]["owner"],
+            "owner": owner if (owner := rules[name]["owner"]) in OWNERS else "site",
             "sentence": rules[name]["sentence"],
             "share": written_percent(_share(told["fired"], name), visitor.locale, 1),
         }

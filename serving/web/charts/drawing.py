@@ -105,13 +105,11 @@ def capacity() -> Drawn:
             tooltip=[_said("day", "Day"), _figure("need", "Needed"), _figure("limit", "There are")],
         )
     )
-    limit = (
-        alt.Chart(MARKS).mark_rule(color=INK, strokeWidth=1.5, strokeDash=[6, 3]).encode(y=_whole("limit"))
-    )
-    label = alt.Chart(MARKS).mark_text(align="right", dy=-7, dx=-2, color=INK, fontSize=11, fontWeight=600)
-    return alt.layer(
-        bars, limit, label.encode(x=alt.value("width"), y=_whole("limit"), text="name:N")
-    ).properties(height=200)
+    limit = alt.Chart(MARKS).encode(y=_whole("limit"))
+    line = limit.mark_rule(color=INK, strokeWidth=1.5, strokeDash=[6, 3])
+    label = limit.mark_text(align="right", dy=-7, dx=-2, color=INK, fontSize=11, fontWeight=600)
+    named = label.encode(x=alt.value("width"), text="name:N")
+    return alt.layer(bars, line, named).properties(height=200)
 
 
 def ageing() -> Drawn:
@@ -138,7 +136,7 @@ def ageing() -> Drawn:
 
 def hits() -> Drawn:
     """How often each rule fired."""
-    owners = {"operations": BLUE, "finance": GREEN, "compliance": ORANGE}
+    owners = {"operations": BLUE, "finance": GREEN, "compliance": ORANGE, "site": PURPLE}
     bars = (
         alt.Chart(ROWS)
         .mark_bar(cornerRadiusEnd=2)
