@@ -22,7 +22,7 @@ def picture(spec: Mapping[str, Any], *, width: str) -> Response:
     """Draw the chart as SVG; one that was asked for lately is not drawn again."""
     if width not in WIDTHS:
         raise HTTPException(404, f"A picture is {' or '.join(WIDTHS)}.")
-    asked = json.dumps({**spec, "width": WIDTHS[width]}, sort_keys=True)
+    asked = json.dumps(_sized(spec, width), sort_keys=True)
     digest = hashlib.sha256(asked.encode()).hexdigest()
     # One at a time: the drawing engine is one a process, and a page asks for several pictures at once.
     with _lock:
@@ -32,6 +32,11 @@ def picture(spec: Mapping[str, Any], *, width: str) -> Response:
             _kept.popitem(last=False)
     headers = {"Cache-Control": "private, max-age=300", "Content-Security-Policy": "default-src 'none'"}
     return Response(found, media_type="image/svg+xml", headers=headers)
+
+
+def _sized(spec: Mapping[str, Any], width: str) -> dict[str, Any]:
+    legend = spec["config"]["legend"] | ({"columns": 3} if width == "narrow" else {})
+    return {**spec, "width": WIDTHS[width], "config": {**spec["config"], "legend": legend}}
 
 
 def _drawn(spec: str) -> bytes:

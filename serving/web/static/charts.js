@@ -3,6 +3,7 @@
 "use strict";
 
 const WORDS = { empty: "The chart could not be drawn; its figures are in the table.", late: "Charts are being prepared; reload the page in a minute. The figures are in the table." };
+const NARROW = 480; // CSS pixels
 const NEAR = 14; // CSS pixels between the pointer and what is told of it
 
 async function draw(place) {
@@ -11,6 +12,7 @@ async function draw(place) {
     return;
   }
   const spec = JSON.parse(place.dataset.spec);
+  if (place.clientWidth < NARROW) spec.config.legend.columns = 3; // a legend does not wrap by itself
   try {
     await window.vegaEmbed(place, spec, { actions: false, ast: true, defaultStyle: false, renderer: "canvas", tooltip: teller(place) });
     place.dataset.drawn = "yes";

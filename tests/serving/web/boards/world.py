@@ -1,4 +1,4 @@
-"""A service with a season behind it: sites, two issues, what came of them, recommendations and their ends, cards."""
+"""A service with a season behind it: sites, two issues and what came of them, recommendations, cards."""
 
 from __future__ import annotations
 
