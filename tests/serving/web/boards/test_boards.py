@@ -10,6 +10,7 @@ import pytest
 
 from serving.case.shadow import Shadow
 from serving.web.charts import drawing
+from serving.web.formats import DEFAULT, written_percent
 from tests.serving.test_shadow import _stricter
 from tests.serving.web.boards.world import a_card, fill, keep_card, watched
 from tests.serving.web.conftest import NARROW, WIDE, fits, serious
@@ -79,7 +80,7 @@ def test_the_forecast_page_tells_the_figures_of_the_api(filled, signed_in):
     told = "region=US-SOUTH&family=apparel"
     accuracy = filled.call("GET", f"/v1/forecasts/accuracy?{told}", role="planner").json()
     assert accuracy["cells"] == 4
-    assert f"{accuracy['wape']:.1%}" in text
+    assert written_percent(accuracy["wape"], DEFAULT, 1) in text
     assert "Thanksgiving" in text
     assert "DAL1 is closed" in text
 
