@@ -35,7 +35,7 @@ def picture(spec: Mapping[str, Any], *, width: str) -> Response:
 
 
 def _sized(spec: Mapping[str, Any], width: str) -> dict[str, Any]:
-    legend = spec["config"]["legend"] | ({"columns": 3} if width == "narrow" else {})
+    legend = spec["config"]["legend"] | ({"columns": 2} if width == "narrow" else {})
     return {**spec, "width": WIDTHS[width], "config": {**spec["config"], "legend": legend}}
 
 

@@ -12,7 +12,7 @@ async function draw(place) {
     return;
   }
   const spec = JSON.parse(place.dataset.spec);
-  if (place.clientWidth < NARROW) spec.config.legend.columns = 3; // a legend does not wrap by itself
+  if (place.clientWidth < NARROW) spec.config.legend.columns = 2; // a legend does not wrap by itself
   try {
     await window.vegaEmbed(place, spec, { actions: false, ast: true, defaultStyle: false, renderer: "canvas", tooltip: teller(place) });
     place.dataset.drawn = "yes";
