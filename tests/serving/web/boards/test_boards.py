@@ -261,7 +261,7 @@ def test_a_planner_reads_the_chart_downloads_the_plan_and_finds_the_apis_figures
     page.wait_for_url("**/forecast?region=US-SOUTH*")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download XLSX").click()
-    book = openpyxl.load_workbook(download.value.path()).active
+    book = openpyxl.load_workbook(io.BytesIO(download.value.path().read_bytes())).active
     api = filled.call("GET", "/v1/forecasts?region=US-SOUTH&family=*", role="planner").json()["rows"]
     assert_same([[cell.value for cell in row] for row in book.iter_rows(min_row=2)], api)
 
