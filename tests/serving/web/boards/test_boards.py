@@ -256,7 +256,7 @@ def test_a_planner_reads_the_chart_downloads_the_plan_and_finds_the_apis_figures
     """The Chromium journey: forecast, other series, export; the file says what the API says."""
     site = open_site(filled)
     page = site.visit("/forecast", role="planner")
-    page.get_by_label("Region").select_option("US-SOUTH")
+    page.get_by_label("Region", exact=True).select_option("US-SOUTH")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**/forecast?region=US-SOUTH*")
     with page.expect_download() as download:
