@@ -37,15 +37,18 @@ FEW_ROWS: Final = 64  # a service's request, which is asked for its domain after
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How trees are grown; the defaults were chosen by time splits inside the real tables.
+    """How trees are grown; the defaults were chosen by time splits inside simulated and real tables.
 
-    `bags` boosters with different seeds are averaged, which steadies small tables.
+    `bags` boosters with different seeds are averaged, which steadies small tables. Features are drawn anew
+    for each split: drawn for each tree, half of the trees lack what matters most, and a fit takes twice as
+    many of them (simulated dispositions: 219 rounds of 31 leaves for a log-loss of .7513; 91 of 15 for .7497).
     """
 
-    learning_rate: float = 0.05
-    leaves: int = 31
+    learning_rate: float = 0.1
+    leaves: int = 15
     min_leaf: int = 50
-    feature_share: float = 0.5
+    feature_share: float = 1.0
+    split_share: float = 0.5
     row_share: float = 0.8
     l2: float = 5.0
     max_rounds: int = 1500
@@ -60,6 +63,7 @@ class Params:
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.min_leaf,
             "feature_fraction": self.feature_share,
+            "feature_fraction_bynode": self.split_share,
             "bagging_fraction": self.row_share,
             "bagging_freq": 1,
             "lambda_l2": self.l2,
@@ -69,7 +73,8 @@ class Params:
             "num_threads": self.threads,
             "seed": seed,
             "deterministic": True,
-            "force_row_wise": True,
+            # A hundred columns: by column takes two thirds of the time of by row, and the trees are the same.
+            "force_col_wise": True,
             "verbose": -1,
         }
 

@@ -92,25 +92,43 @@ def thresholds_of(saved: Mapping[str, Any]) -> Thresholds:
 
 
 def fit_thresholds(probabilities: Floats, codes: Codes, sites: npt.NDArray[Any]) -> Thresholds:
-    """Choose thresholds that cover each class, at each site, in nine rows of ten (Mondrian conformal)."""
+    """Choose thresholds that cover each class, at each site, in nine rows of ten (Mondrian conformal).
+
+    A site's own threshold counts as far as sites differ in that class by more than chance: the fewer its
+    rows, the nearer it stays to the threshold of all sites (empirical Bayes).
+    """
     # A class too rare to prove a threshold of its own takes that of all rows together.
     own = probabilities[np.arange(len(codes)), codes]
     pooled = max(-conformal(-own, level=1 - MISS), 0.0)
-    classes = _by_class(probabilities, codes, otherwise=(pooled,) * probabilities.shape[1])
     named = sorted({site for site in sites if site is not None})
+    classes, at_sites = [], []
+    for code in range(probabilities.shape[1]):
+        rows = codes == code
+        limit = _limit(own[rows]) if rows.sum() >= MIN_CELL else pooled
+        classes.append(limit)
+        at_sites.append(_by_site([own[rows & (sites == site)] for site in named], limit))
     return Thresholds(
-        classes,
-        {s: _by_class(probabilities[sites == s], codes[sites == s], otherwise=classes) for s in named},
+        tuple(classes),
+        {site: tuple(limits[place] for limits in at_sites) for place, site in enumerate(named)},
     )
 
 
-def _by_class(probabilities: Floats, codes: Codes, *, otherwise: tuple[float, ...]) -> tuple[float, ...]:
-    limits = []
-    for code in range(probabilities.shape[1]):
-        own = probabilities[codes == code, code]
-        enough = len(own) >= MIN_CELL
-        limits.append(max(-conformal(-own, level=1 - MISS), 0.0) if enough else otherwise[code])
-    return tuple(limits)
+def _limit(own: Floats) -> float:
+    return max(-conformal(-own, level=1 - MISS), 0.0)
+
+
+def _by_site(cells: list[Floats], limit: float) -> list[float]:
+    """Return a class's threshold at each site, between that of the site's own rows and that of all sites."""
+    told = [place for place, own in enumerate(cells) if len(own) >= MIN_CELL]
+    missed = np.array([float((cells[place] < limit).mean()) - MISS for place in told])
+    chance = np.array([MISS * (1 - MISS) / len(cells[place]) for place in told])
+    # What is left of the spread between sites once chance is taken off.
+    spread = max(float(np.mean(missed**2 - chance)), 0.0) if told else 0.0
+    limits = [limit] * len(cells)
+    for place, doubt in zip(told, chance, strict=True):
+        trust = spread / (spread + float(doubt))
+        limits[place] = trust * _limit(cells[place]) + (1 - trust) * limit
+    return limits
 
 
 def conformal(scores: Floats, *, level: float) -> float:

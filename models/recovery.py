@@ -28,7 +28,7 @@ from models.economics import Costs, Past
 
 TASK: Final = "recovery"
 # Seventeen rows are asked for at once, one a disposition: fewer leaves keep that quick.
-PARAMS: Final = Params(leaves=15, min_leaf=50, max_rounds=300)
+PARAMS: Final = Params(max_rounds=300)
 LEVELS: Final = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 VIEW: Final = "line"
 CHOICE: Final = "choice"  # the disposition taken or asked about, as an attribute beside the line

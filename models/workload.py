@@ -19,7 +19,7 @@ from models.calibration import fit_shift
 from models.disposition import NONE
 
 TASK: Final = "workload"
-PARAMS: Final = Params(leaves=15, min_leaf=50)
+PARAMS: Final = Params()
 LEVELS: Final = {"p50": 0.5, "p90": 0.9}
 VIEW: Final = "intake"
 MIN_ROWS: Final = 50

@@ -225,6 +225,7 @@ def _suggest(trial: optuna.trial.BaseTrial, usual: Params) -> Params:
         leaves=trial.suggest_int("leaves", 7, 95, log=True),
         min_leaf=trial.suggest_int("min_leaf", 10, 200, log=True),
         feature_share=trial.suggest_float("feature_share", 0.2, 1.0),
+        split_share=trial.suggest_float("split_share", 0.2, 1.0),
         l2=trial.suggest_float("l2", 0.1, 50.0, log=True),
     )
 
