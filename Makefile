@@ -50,7 +50,7 @@ layers: $(READY)
 
 tests: $(READY) chromium
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 # The pages are tested in a real browser. Where it is missing and may be installed, it is, and that is said.
 chromium:
