@@ -106,7 +106,7 @@ class Encoder:
         Returns
         -------
         Encoder and ndarray of shape (n, columns), float32
-            The encoder, and the training matrix with its text scored by models that did not see the row.
+            The encoder, and the matrix of these rows with text scored by models that did not see the row.
         """
         categories, closed = _categories(columns, table)
         learned = {
@@ -120,10 +120,9 @@ class Encoder:
         matrix = encoder._matrix(table, {name: held_out for name, (_, held_out) in read.items()})
         snapshots = tuple(_snapshot(values) for values in matrix.T)
         ordered = ORDERED_UP_TO if rows(table) < MANY_ROWS else 2
-        fitted = replace(encoder, snapshots=snapshots, ordered_up_to=ordered)
-        return fitted, encoder._with_gaps(matrix, rng)
+        return replace(encoder, snapshots=snapshots, ordered_up_to=ordered), matrix
 
-    def _with_gaps(self, matrix: Matrix, rng: np.random.Generator) -> Matrix:
+    def with_gaps(self, matrix: Matrix, rng: np.random.Generator) -> Matrix:
         """Blank some values of columns that training always knew and a request need not tell.
 
         LightGBM takes a missing value for zero where it never saw one missing: "not told" would become "no".

@@ -22,7 +22,14 @@ from models.disposition import NONE
 TASK: Final = "fraud"
 # Small trees and many rounds: in vehicle claims the next year punishes anything bolder.
 PARAMS: Final = Params(
-    learning_rate=0.02, leaves=8, min_leaf=20, feature_share=0.3, split_share=1.0, row_share=0.7, l2=1.0, bags=3
+    learning_rate=0.02,
+    leaves=8,
+    min_leaf=20,
+    feature_share=0.3,
+    split_share=1.0,
+    row_share=0.7,
+    l2=1.0,
+    bags=3,
 )
 REVIEW_SHARE: Final = 0.05  # of returns that people can look at (domain planning figure)
 HIGH_SHARE: Final = 0.01  # of returns that always wait for a fraud reviewer; planning default

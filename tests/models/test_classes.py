@@ -2,6 +2,7 @@
 
 import json
 
+import lightgbm
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from features.encoding import Encoder
 from features.returns import BadInputError
 from features.table import take
 from models import boosting, condition, disposition
+from models.calibration import fit_scaling
 
 
 def without(table, *names: str):
@@ -141,13 +143,32 @@ def test_no_rows_give_no_predictions(fitted):
     assert model.predict(take(later, np.arange(0))).probabilities.shape == (0, 3)
 
 
-def test_many_rows_choose_rounds_and_calibrate_on_one_later_slice(world, quick, monkeypatch):
+def test_every_one_of_many_rows_is_learned_from_and_later_ones_are_judged_by_trees_that_had_not_seen_them(
+    world, quick, monkeypatch
+):
     train, later = world()
     monkeypatch.setattr(boosting, "MANY_ROWS", 1000)
-    (fold,) = boosting.folds(train, rng=np.random.default_rng(1))
-    assert fold.stop is fold.calibrate
-    assert train["requested_at"][fold.fit].max() <= train["requested_at"][fold.calibrate].min()
+    judged, learned = [], []
+    grow = lightgbm.train
+    monkeypatch.setattr(
+        disposition, "fit_scaling", lambda raw, own: judged.append(raw) or fit_scaling(raw, own)
+    )
+    monkeypatch.setattr(
+        lightgbm,
+        "train",
+        lambda params, data, *rest, **more: learned.append(data.label) or grow(params, data, *rest, **more),
+    )
     model = disposition.fit(train, train["disposition"], rng=np.random.default_rng(1), params=quick)
+    view, codes = (
+        model.bundle.views[disposition.INTAKE],
+        np.unique(train["disposition"], return_inverse=True)[1],
+    )
+    order = np.argsort(train["requested_at"], kind="stable")
+    parts = [order[int(len(order) * boosting.LATER_SLICE) :][part::2] for part in range(2)]
+    scores = np.array_split(judged[0], 2)
+    for booster, raw, part, seen in zip(view.boosters["classes"], scores, parts, learned, strict=False):
+        np.testing.assert_array_equal(np.delete(codes, part), seen)
+        np.testing.assert_allclose(booster.predict(view.matrix(take(train, part)), raw_score=True), raw)
     assert (model.predict(later).likely == later["disposition"]).mean() > 0.75
 
 
