@@ -138,6 +138,9 @@ def _accuracy(found: Backtest) -> dict[str, Figure]:
     for level in found.by_level():
         worst = off_coverage(told, level)
         figures[f"simulator.{level}.off_coverage"] = Figure(worst, "share", target="<= 0.02")
+        # What chance alone does to these origins: the true process covers exactly what it says in the long run.
+        chance = off_coverage(told, level, model=TRUTH)
+        figures[f"simulator.{level}.off_coverage_of_truth"] = Figure(chance, "share")
     return figures
 
 

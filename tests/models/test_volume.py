@@ -12,7 +12,7 @@ import pytest
 
 from features.returns import BadInputError
 from models import volume
-from models.volume.bases import forecasts
+from models.volume.bases import forecasts, turn
 from models.volume.hazard import hazards
 from models.volume.panel import Lags, Panel
 
@@ -351,6 +351,27 @@ def test_a_jump_in_sales_is_felt_before_its_returns_arrive():
     sales[0, -3:] *= 10
     jumped = Panel(panel.levels, panel.keys, panel.freq, panel.first, panel.y, sales, panel.lags)
     assert forecasts(jumped, 3)["sales"].sum() > 2 * forecasts(panel, 3)["sales"].sum()
+
+
+def test_returns_follow_their_sales_on_the_weekday_on_which_the_desk_takes_them():
+    """Sales come every day, returns never on a Sunday: open sales are not expected back on one."""
+    panel = a_panel_with_lags(100, reach=5)
+    sunday = np.asarray(panel.periods(0, panel.length).dayofweek) == 6
+    closed = replace(panel, y=np.where(sunday, 0.0, panel.y))
+    coming = forecasts(closed, 14)["sales"][0]
+    days = np.asarray(panel.periods(panel.length, panel.length + 14).dayofweek)
+    assert coming[days == 6].max() < 0.2 * coming[days != 6].min()
+
+
+def test_a_turn_of_sales_is_carried_on_only_where_turns_lasted():
+    """White noise says nothing of the weeks ahead; a level that wanders does."""
+    rng = np.random.default_rng(5)
+    noise = 1000 + 100 * rng.normal(size=400)
+    noise[-3:] = 2000
+    assert turn(noise, 4, short=3.0, medium=10.0) == pytest.approx(1.0, abs=0.1)
+    wanders = 1000 * np.exp(np.cumsum(0.1 * rng.normal(size=400)))
+    wanders[-3:] = 2 * wanders[-4]
+    assert turn(wanders, 4, short=3.0, medium=10.0) > 1.2
 
 
 def test_quantiles_cover_what_they_say():
