@@ -64,7 +64,7 @@ def _coming_sales(panel: Panel, horizon: int) -> Floats:
 
 
 def turn(level: Floats, horizon: int, *, short: float, medium: float) -> float:
-    """By how much the newest level stands above the usual one, as far as such turns lasted a horizon before."""
+    """Tell how far the newest level stands above the usual one, as far as such turns lasted before."""
     fast, slow = (_running(level, half_life) for half_life in (short, medium))
     turns = np.log(np.maximum(fast, FLOOR) / np.maximum(slow, FLOOR))
     first, last = round(medium), len(level) - horizon
