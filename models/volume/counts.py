@@ -49,7 +49,9 @@ def with_channels(panel: Panel, sales: pd.DataFrame, *, time: str, quantity: str
     place = {part: number for number, part in enumerate(dict.fromkeys(parts))}
     spots = sales[shared].where(sales[shared].notna(), UNKNOWN).astype(str)
     row = np.array([place.get(key, -1) for key in zip(*(spots[name] for name in shared), strict=True)])
-    at = np.where(period.notna(), ordinals(period.fillna(panel.first)) - panel.first.ordinal, -1)
+    dated = period.notna().to_numpy()
+    at = np.full(len(sales), -1, dtype=np.int64)
+    at[dated] = ordinals(period[dated]) - panel.first.ordinal
     inside = (at >= 0) & (at < panel.length) & (row >= 0 if shared else True)
     amount = pd.to_numeric(sales[quantity]).abs().fillna(0.0).to_numpy(np.float64)
     split = np.zeros((len(names), len(place), panel.length))
