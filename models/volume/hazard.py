@@ -111,8 +111,7 @@ def _counts(
     cohort = channel + np.isin(sold_in, GIFT_MONTHS) * (len(parts) // 2)
     returned = np.zeros((len(parts), size, reach))
     np.add.at(returned, (cohort, groups[lags.series[within]], lags.lag[within]), 1.0)
-    sold = np.zeros((len(parts), size, parts.shape[2]))
-    np.add.at(sold, (slice(None), groups), parts)
-    grown = np.cumsum(sold, axis=2)
+    belongs = (np.arange(size)[:, None] == groups).astype(np.float64)
+    grown = np.cumsum(belongs @ parts, axis=2)
     # Sales that are at least 0, 1, 2 … periods old.
     return returned, grown[:, :, ::-1][:, :, :reach]
