@@ -25,6 +25,7 @@ from training.forecasting.history import forecast_of
 from training.forecasting.measures import OWN, Backtest, Nodes, Outlook, naive_error, off_coverage, summed
 from training.simulator.demand import CELLS, Process, process
 from training.simulator.draws.lines import World
+from training.simulator.laws.market import CHANNELS
 from training.simulator.world import draw_world
 
 Floats = npt.NDArray[np.float64]
@@ -80,6 +81,7 @@ def panel_of(world: World) -> Panel:
     place = np.argsort(order)[cells]
     known = requested < length
     series, period = place[back][known], requested[known]
+    channels = [sales.channel == number for number in range(len(CHANNELS))]
     panel = Panel(
         ("region", "family"),
         tuple(CELLS[cell] for cell in order),
@@ -87,7 +89,10 @@ def panel_of(world: World) -> Panel:
         pd.Period(START.date(), "D"),
         _counted(series, period, length),
         _counted(place[sold < length], sold[sold < length], length),
-        Lags(series, period, period - sold[back][known]),
+        Lags(series, period, period - sold[back][known], sales.channel[back][known]),
+        by_channel=np.stack(
+            [_counted(place[one & (sold < length)], sold[one & (sold < length)], length) for one in channels]
+        ),
     )
     return with_days_off(panel)
 
@@ -138,6 +143,9 @@ def _accuracy(found: Backtest) -> dict[str, Figure]:
     for level in found.by_level():
         worst = off_coverage(told, level)
         figures[f"simulator.{level}.off_coverage"] = Figure(worst, "share", target="<= 0.02")
+        # What chance alone does to these origins: in the long run the truth covers exactly what it says.
+        chance = off_coverage(told, level, model=TRUTH)
+        figures[f"simulator.{level}.off_coverage_of_truth"] = Figure(chance, "share")
     return figures
 
 

@@ -72,6 +72,7 @@ def _retail(mode: Mode) -> dict[str, Figure]:
     value, low, high = found.gain("auto_ets", level=level)
     over_best = found.gain(best, level=level)
     return shown | {
+        "retail.median_in_hindsight.wape": Figure(_hindsight(found, level), "share"),
         "retail.origins": Figure(float(len(at)), "count", target=">= 12"),
         "retail.gain_over_auto_ets": Figure(value, "share", low, high, target=">= 0.10"),
         "retail.gain_over_auto_ets_lo": Figure(low, "share", target=">= 0.0"),
@@ -79,6 +80,13 @@ def _retail(mode: Mode) -> dict[str, Figure]:
         "retail.coherence_error": Figure(told[f"{OWN}.all.coherence_error"], "returns", target="== 0"),
         **coverage(found, told, name="retail"),
     }
+
+
+def _hindsight(found: Backtest, level: str) -> float:
+    """Error of each series' median over the very weeks to be foretold: no steady level can do better."""
+    came = found.actual[:, found.by_level()[level]]
+    middle = np.median(came, axis=(0, 2), keepdims=True)
+    return float(np.abs(came - middle).sum() / came.sum())
 
 
 def _tourism(mode: Mode) -> dict[str, Figure]:

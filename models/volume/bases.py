@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from scipy.signal import lfilter
 
 from models.volume.hazard import expected_returns
 from models.volume.panel import FREQUENCIES, Floats, Panel
@@ -42,10 +43,9 @@ def forecasts(panel: Panel, horizon: int) -> dict[str, Floats]:
     }
     if panel.sales is not None:
         expected = np.maximum(expected_returns(panel, _coming_sales(panel, horizon)), FLOOR)
-        # Sales know the level and its turns; the weekday of a return follows the post, not the sale.
-        shape = season / _local_mean(season, 7) if panel.freq == "D" else np.ones_like(season)
-        flat = _local_mean(expected, 7) if panel.freq == "D" else expected
-        found["sales"] = _smoothed(panel.y, flat * shape, medium, pool=True)
+        if panel.freq == "D":
+            expected = expected * _desk(panel, expected)
+        found["sales"] = _smoothed(panel.y, expected, medium, pool=True)
         # Without a first return only the sales can speak.
         unborn = panel.y.sum(1) == 0
         found = {name: np.where(unborn[:, None], found["sales"], values) for name, values in found.items()}
@@ -53,15 +53,68 @@ def forecasts(panel: Panel, horizon: int) -> dict[str, Floats]:
 
 
 def _coming_sales(panel: Panel, horizon: int) -> Floats:
-    """Forecast sales from the middle: the level of all of them, which may follow fast, and slower shares."""
+    """Forecast sales from the middle: slower shares, and the level of all of them as far as turns lasted."""
     assert panel.sales is not None
     short, medium, _ = HALF_LIVES[panel.freq]
     season = seasonality(panel, panel.sales, horizon)
     own = _smoothed(panel.sales, season, medium)
     total = panel.sales.sum(0, keepdims=True)
     all_season = seasonality(panel, total, horizon)
-    fast, slow = (_smoothed(total, all_season, half_life) for half_life in (short, medium))
-    return own * fast / np.maximum(slow, FLOOR)
+    return own * turn(total[0] / all_season[0, : panel.length], horizon, short=short, medium=medium)
+
+
+def turn(level: Floats, horizon: int, *, short: float, medium: float) -> float:
+    """Tell how far the newest level stands above the usual one, as far as such turns lasted before."""
+    fast, slow = (_running(level, half_life) for half_life in (short, medium))
+    turns = np.log(np.maximum(fast, FLOOR) / np.maximum(slow, FLOOR))
+    first, last = round(medium), len(level) - horizon
+    if last - first < horizon:
+        return 1.0
+    grown = np.cumsum(np.concatenate([[0.0], level]))
+    known = np.arange(first, last + 1)
+    came = (grown[known + horizon] - grown[known]) / horizon
+    before = turns[known - 1]
+    after = np.log(np.maximum(came, FLOOR) / np.maximum(slow[known - 1], FLOOR))
+    lasted = float(before @ after) / max(float(before @ before), 1e-12)
+    return float(np.exp(np.clip(lasted, 0.0, 1.0) * turns[-1]))
+
+
+def _running(level: Floats, half_life: float) -> Floats:
+    """The smoothed level after each period."""
+    keep = 0.5 ** (1 / half_life)
+    above, below = (lfilter([1.0], [1.0, -keep], values) for values in (level, np.ones_like(level)))
+    return np.asarray(above / below)
+
+
+def _desk(panel: Panel, expected: Floats) -> Floats:
+    """Factors of weekdays and holidays on which returns are taken later or earlier than the sales say."""
+    length, span = panel.length, panel.periods(0, expected.shape[1])
+    weekday = np.asarray(span.dayofweek)
+    recent = slice(max(length - 7 * PROFILE_WEEKS, 0), length)
+    days = weekday[recent]
+    came, told = (
+        np.stack([values[:, recent][:, days == day].sum(1) for day in range(7)], axis=1)
+        for values in (panel.y, expected)
+    )
+    told = told * came.sum(1, keepdims=True) / np.maximum(told.sum(1, keepdims=True), FLOOR)
+    pooled = _beyond_chance(came.sum(0), told.sum(0))
+    prior = _worth(came, told * pooled, chance=came.sum())
+    own = (came + prior * pooled) / (told + prior)
+    factors = own[:, weekday]
+    off = panel.off(len(weekday)) > 0
+    known = off[:, :length]
+    level = panel.y.sum() / max(expected[:, :length].sum(), FLOOR)
+    usual = level * (factors * expected)[:, :length][known].sum()
+    closed = (panel.y[known].sum() + HOLIDAY_PRIOR) / (usual + HOLIDAY_PRIOR)
+    return np.asarray(factors * np.where(off, np.clip(closed, LEAST_SEASON, 1 / LEAST_SEASON), 1.0))
+
+
+def _beyond_chance(came: Floats, told: Floats) -> Floats:
+    """Ratios of what came to what was told, drawn to one as far as chance alone makes them differ."""
+    ratio = (came + LEAST_WORTH) / (told + LEAST_WORTH)
+    chance = 1 / np.maximum(told + LEAST_WORTH, 1.0)
+    differ = max(float(((ratio - 1) ** 2 - chance).mean()), 0.0)
+    return np.asarray(1 + (ratio - 1) * differ / (differ + chance))
 
 
 def seasonality(panel: Panel, values: Floats, horizon: int) -> Floats:

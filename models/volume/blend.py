@@ -20,7 +20,7 @@ PRIOR: Final = {
     "medium": 0.5,
     "long": 0.0,
     "repeat": 0.0,
-    "sales": 4.0,
+    "sales": 1.25,
     "smooth": 0.25,
     "trees": 0.0,
 }

@@ -13,6 +13,7 @@ from features.returns import BadInputError
 from models.volume.panel import FREQUENCIES, Frequency, Lags, Panel, frequency_of, ordinals
 
 UNKNOWN: Final = "unknown"  # a return without its region is still a return
+CHANNEL: Final = "channel"  # by which a thing was sold, where both tables say so
 OPEN_SHARE: Final = 0.02  # a weekday with less than this share of the rows counts as closed
 
 
@@ -37,8 +38,35 @@ def tally(
     return tidy
 
 
-def with_lags(panel: Panel, lines: pd.DataFrame, *, time: str, sold: str) -> Panel:
-    """Add the time from sale to return of every line that knows its sale."""
+def with_channels(panel: Panel, sales: pd.DataFrame, *, time: str, quantity: str) -> tuple[Panel, list[str]]:
+    """Split the panel's sales by the channels of a table of sales; hand back their names in order."""
+    assert panel.sales is not None
+    shared = [name for name in panel.levels if name in sales]
+    named = sales[CHANNEL].astype("object").where(sales[CHANNEL].notna(), UNKNOWN).astype(str)
+    names = sorted(set(named))
+    period = _moments(sales[time]).dt.to_period(FREQUENCIES[panel.freq].period)
+    parts = [tuple(key[panel.levels.index(name)] for name in shared) for key in panel.keys]
+    place = {part: number for number, part in enumerate(dict.fromkeys(parts))}
+    spots = sales[shared].where(sales[shared].notna(), UNKNOWN).astype(str)
+    row = np.array([place.get(key, -1) for key in zip(*(spots[name] for name in shared), strict=True)])
+    dated = period.notna().to_numpy()
+    at = np.full(len(sales), -1, dtype=np.int64)
+    at[dated] = ordinals(period[dated]) - panel.first.ordinal
+    inside = (at >= 0) & (at < panel.length) & (row >= 0 if shared else True)
+    amount = pd.to_numeric(sales[quantity]).abs().fillna(0.0).to_numpy(np.float64)
+    split = np.zeros((len(names), len(place), panel.length))
+    which = named.map({name: number for number, name in enumerate(names)}).to_numpy(np.int64)
+    rows = row if shared else np.zeros(len(sales), dtype=np.int64)
+    np.add.at(split, (which[inside], rows[inside], at[inside]), amount[inside])
+    # Shares of the known total, so that the parts add up to it whatever else was left out.
+    share = (split + 1e-9) / (split + 1e-9).sum(0)
+    return replace(panel, by_channel=share[:, [place[part] for part in parts]] * panel.sales), names
+
+
+def with_lags(
+    panel: Panel, lines: pd.DataFrame, *, time: str, sold: str, channels: Sequence[str] = ()
+) -> Panel:
+    """Add the time from sale to return, and the channel, of every line that knows its sale."""
     period = FREQUENCIES[panel.freq].period
     origin = panel.first.ordinal
     back, out = (_moments(lines[name]).dt.to_period(period) for name in (time, sold))
@@ -51,7 +79,11 @@ def with_lags(panel: Panel, lines: pd.DataFrame, *, time: str, sold: str) -> Pan
     lag = at - (ordinals(out[known]) - origin)
     # A sale before the table of sales began has no exposure to be held against.
     usable = (lag >= 0) & (lag <= at) & (at < panel.length)
-    return replace(panel, lags=Lags(series[known][usable], at[usable], lag[usable]))
+    channel = None
+    if channels:
+        number = {name: index for index, name in enumerate(channels)}
+        channel = lines[CHANNEL].astype(str).map(number).to_numpy()[known][usable].astype(np.int64)
+    return replace(panel, lags=Lags(series[known][usable], at[usable], lag[usable], channel))
 
 
 def _moments(times: pd.Series[Any]) -> pd.Series[Any]:

@@ -91,7 +91,7 @@ class Volume:
                 f"the model knows {self.levels} by {self.freq}, not {panel.levels} by {panel.freq}."
             )
         if "sales" not in self.blend.names:
-            return replace(panel, sales=None, lags=None)
+            return replace(panel, sales=None, lags=None, by_channel=None)
         if panel.sales is None:
             raise BadInputError(
                 "the history has no sales, and the model learned from returns and sales; "

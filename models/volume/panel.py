@@ -40,11 +40,21 @@ FREQUENCIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """Returns whose sale date is known, as a list: series, period of return, periods since the sale."""
+    """Returns whose sale date is known, as a list: series, period of return, periods since the sale.
+
+    `channel` numbers the channel of the sale as in `Panel.by_channel`, where channels are known.
+    """
 
     series: Integers
     period: Integers
     lag: Integers
+    channel: Integers | None = None
+
+    def until(self, origin: int) -> Lags:
+        """The returns that were known after `origin` periods."""
+        known = self.period < origin
+        channel = None if self.channel is None else self.channel[known]
+        return Lags(self.series[known], self.period[known], self.lag[known], channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ class Panel:
         What the returns tell about the time between sale and return.
     days_off : ndarray of shape (n, at least T + H), float64, public holidays a period, optional
         Of the known periods and of as many coming ones as a forecast can reach.
+    by_channel : ndarray of shape (channels, n, T), float64, units sold a period, optional
+        The parts of `sales`.
     """
 
     levels: tuple[str, ...]
@@ -77,6 +89,7 @@ class Panel:
     sales: Floats | None = None
     lags: Lags | None = None
     days_off: Floats | None = None
+    by_channel: Floats | None = None
 
     @property
     def length(self) -> int:
@@ -93,12 +106,13 @@ class Panel:
 
     def until(self, origin: int) -> Panel:
         """The panel as it was known after `origin` periods: later sales and returns are gone."""
-        lags = self.lags
-        if lags is not None:
-            known = lags.period < origin
-            lags = Lags(lags.series[known], lags.period[known], lags.lag[known])
-        sales = None if self.sales is None else self.sales[:, :origin]
-        return replace(self, y=self.y[:, :origin], sales=sales, lags=lags)
+        return replace(
+            self,
+            y=self.y[:, :origin],
+            sales=None if self.sales is None else self.sales[:, :origin],
+            lags=None if self.lags is None else self.lags.until(origin),
+            by_channel=None if self.by_channel is None else self.by_channel[:, :, :origin],
+        )
 
 
 def panel(

@@ -12,8 +12,8 @@ import pytest
 
 from features.returns import BadInputError
 from models import volume
-from models.volume.bases import forecasts
-from models.volume.hazard import hazards
+from models.volume.bases import forecasts, turn
+from models.volume.hazard import expected_returns, hazards
 from models.volume.panel import Lags, Panel
 
 LEVELS = ("region", "family")
@@ -340,8 +340,8 @@ def a_panel_with_lags(units: int, reach: int) -> Panel:
 def test_the_hazard_is_not_fooled_by_sales_too_young_to_come_back():
     """Right-censored: the hazard of each lag is 2 %, though the last sales have shown only a part of it."""
     found = hazards(a_panel_with_lags(100, reach=5))
-    assert found[0, :5] == pytest.approx(np.full(5, 0.02), rel=1e-9)
-    assert found[0, 5:] == pytest.approx(0)
+    assert found[0, 0, :5] == pytest.approx(np.full(5, 0.02), rel=1e-9)
+    assert found[0, 0, 5:] == pytest.approx(0)
 
 
 def test_a_jump_in_sales_is_felt_before_its_returns_arrive():
@@ -351,6 +351,48 @@ def test_a_jump_in_sales_is_felt_before_its_returns_arrive():
     sales[0, -3:] *= 10
     jumped = Panel(panel.levels, panel.keys, panel.freq, panel.first, panel.y, sales, panel.lags)
     assert forecasts(jumped, 3)["sales"].sum() > 2 * forecasts(panel, 3)["sales"].sum()
+
+
+def test_each_channel_has_its_own_hazard():
+    """What is sold by the channel whose goods come back raises the forecast; by the other it does not."""
+    panel = a_panel_with_lags(500, reach=5)
+    jump = np.zeros_like(panel.sales)
+    jump[0, -3:] = 5000
+    lags = replace(panel.lags, channel=np.ones_like(panel.lags.lag))
+
+    def told(extra: tuple[int, int]) -> float:
+        halves = panel.sales[None] / 2 + np.array(extra)[:, None, None] * jump
+        split = replace(panel, sales=halves.sum(0), by_channel=halves, lags=lags)
+        return float(expected_returns(split, np.zeros((1, 3)))[:, -3:].sum())
+
+    assert told((0, 1)) > 3 * told((1, 0))
+
+
+def test_a_cohort_that_was_never_sold_before_comes_back_as_its_family_does():
+    """The first November has no returns of its own: its sales are no dead end."""
+    panel = replace(a_panel_with_lags(500, reach=5), first=pd.Period("2026-07-24", "D"))
+    assert hazards(panel)[1, 0, :5] == pytest.approx(np.full(5, 0.02), rel=1e-6)
+
+
+def test_returns_follow_their_sales_on_the_weekday_on_which_the_desk_takes_them():
+    """Sales come every day, returns never on a Sunday: open sales are not expected back on one."""
+    panel = a_panel_with_lags(100, reach=5)
+    sunday = np.asarray(panel.periods(0, panel.length).dayofweek) == 6
+    closed = replace(panel, y=np.where(sunday, 0.0, panel.y))
+    coming = forecasts(closed, 14)["sales"][0]
+    days = np.asarray(panel.periods(panel.length, panel.length + 14).dayofweek)
+    assert coming[days == 6].max() < 0.2 * coming[days != 6].min()
+
+
+def test_a_turn_of_sales_is_carried_on_only_where_turns_lasted():
+    """White noise says nothing of the weeks ahead; a level that wanders does."""
+    rng = np.random.default_rng(5)
+    noise = 1000 + 100 * rng.normal(size=400)
+    noise[-3:] = 2000
+    assert turn(noise, 4, short=3.0, medium=10.0) == pytest.approx(1.0, abs=0.1)
+    wanders = 1000 * np.exp(np.cumsum(0.1 * rng.normal(size=400)))
+    wanders[-3:] = 4 * wanders[-4]
+    assert turn(wanders, 4, short=3.0, medium=10.0) > 1.1
 
 
 def test_quantiles_cover_what_they_say():

@@ -153,6 +153,33 @@ def test_a_panel_of_the_folder_knows_sales_and_lags(folder: Path):
     assert panel.length == 90
 
 
+def test_sales_and_lags_know_the_channel_where_both_tables_name_it():
+    """The parts of the sales add up to them, and a return counts for the channel of its sale."""
+    sales = pd.DataFrame({"sold_at": pd.date_range("2026-01-01", periods=60).repeat(2), "quantity": 1})
+    sales["channel"] = ["branch", "online"] * 60
+    back = sales[sales["channel"] == "online"].assign(
+        requested_at=lambda rows: rows["sold_at"] + pd.Timedelta(days=2), return_line_id=range(60)
+    )
+    rows = back.assign(ds=back["requested_at"], y=1.0)[["ds", "y"]]
+    bare = volume.panel(
+        rows,
+        levels=(),
+        freq="D",
+        sales=sales.rename(columns={"sold_at": "ds", "quantity": "y"})
+        .groupby("ds", as_index=False)["y"]
+        .sum(),
+    )
+    split, names = volume.with_channels(bare, sales, time="sold_at", quantity="quantity")
+    found = volume.with_lags(split, back, time="requested_at", sold="sold_at", channels=names)
+    assert names == ["branch", "online"]
+    assert found.by_channel is not None
+    assert found.sales is not None
+    assert found.lags is not None
+    assert found.lags.channel is not None
+    assert found.by_channel.sum(0) == pytest.approx(found.sales)
+    assert set(found.lags.channel) == {1}
+
+
 def test_a_return_without_a_sale_date_finds_the_customers_last_purchase(tmp_path: Path):
     """Customer and product lead to the sale before the return, never to a later one."""
     days = pd.date_range("2026-01-01", periods=30)

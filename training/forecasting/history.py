@@ -47,7 +47,11 @@ def panel_in(loaded: Loaded, *, freq: str, levels: Sequence[str] | None = None) 
     found = with_days_off(volume.panel(counted, levels=names, freq=freq, sales=sold))
     if sold is None or loaded.sales is None:
         return found
-    return volume.with_lags(found, _with_sale(lines, loaded.sales), time="requested_at", sold="sold_at")
+    channels: list[str] = []
+    if _same_channels(lines, loaded.sales):
+        found, channels = volume.with_channels(found, loaded.sales, time="sold_at", quantity="quantity")
+    known = _with_sale(lines, loaded.sales)
+    return volume.with_lags(found, known, time="requested_at", sold="sold_at", channels=channels)
 
 
 def forecast_of(panel: volume.Panel, *, horizon: int, seed: int) -> volume.Forecast:
@@ -61,6 +65,13 @@ def _sold(loaded: Loaded, levels: tuple[str, ...], freq: str) -> pd.DataFrame | 
         return None
     shared = [name for name in levels if name in loaded.sales]
     return volume.tally(loaded.sales, levels=shared, time="sold_at", quantity="quantity", freq=freq)
+
+
+def _same_channels(lines: pd.DataFrame, sales: pd.DataFrame) -> bool:
+    """Whether every return names a channel by which things are sold; else channels are left out."""
+    if volume.CHANNEL not in lines or volume.CHANNEL not in sales:
+        return False
+    return bool(lines[volume.CHANNEL].isin(sales[volume.CHANNEL].dropna().unique()).all())
 
 
 def _with_sale(lines: pd.DataFrame, sales: pd.DataFrame) -> pd.DataFrame:

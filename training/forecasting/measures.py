@@ -134,7 +134,7 @@ def naive_error(y: Floats) -> Floats:
     return np.asarray(np.maximum((np.diff(y, axis=1) ** 2).mean(1), 1e-3))
 
 
-def off_coverage(figures: Mapping[str, float], level: str) -> float:
+def off_coverage(figures: Mapping[str, float], level: str, *, model: str = OWN) -> float:
     """How far, at worst, the P50, P80, P90 and P95 of a level are from covering what they say.
 
     Whole units pile up on a quantile: it is off only as far as what it says lies outside the range from the
@@ -143,7 +143,7 @@ def off_coverage(figures: Mapping[str, float], level: str) -> float:
     gaps = []
     for name in COVERED:
         share = int(name[1:]) / 100
-        low, high = figures[f"{OWN}.{level}.below_{name}"], figures[f"{OWN}.{level}.coverage_{name}"]
+        low, high = figures[f"{model}.{level}.below_{name}"], figures[f"{model}.{level}.coverage_{name}"]
         gaps.append(max(low - share, share - high, 0.0))
     return max(gaps)
 
