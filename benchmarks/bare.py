@@ -70,10 +70,3 @@ class Stopwatch:
             lightgbm.train(grown.params, datasets[grown.key], grown.rounds)
             self.bare += time.perf_counter() - begun
         self._grown.clear()
-
-    def figures(self) -> dict[str, float]:
-        """Return our time, and it as a multiple of the bare one."""
-        return {
-            "training_seconds": self.ours,
-            "training_over_bare_lightgbm": self.ours / self.bare,
-        }
