@@ -53,7 +53,7 @@ def ask(port: int, load: Load, *, connections: int, seconds: float) -> Round:
     run = f"{port}x{next(_RUNS)}"
     if WRK is None:
         found = drive(
-            port, _maker(load, run), connections=connections, seconds=seconds, expected=load.expected
+            port, maker(load, run), connections=connections, seconds=seconds, expected=load.expected
         )
         return Round(found.quantile(0.50), found.quantile(0.99), found.rate)
     template = Path(tempfile.gettempdir()) / f"recoup-{run}.json"
@@ -79,7 +79,9 @@ def _read(said: dict[str, Any]) -> Round:
     return Round(said["p50"] / 1e6, said["p99"] / 1e6, said["requests"] / said["microseconds"] * 1e6)
 
 
-def _maker(load: Load, run: str) -> Callable[[int], bytes]:
+def maker(load: Load, run: str) -> Callable[[int], bytes]:
+    """Make the requests of a run, one by one."""
+
     def make(number: int) -> bytes:
         body = load.body.replace("@", f"{run}-{number}").replace("#", str(number % 500))
         headers = {"Idempotency-Key": f"{run}-{number}"}

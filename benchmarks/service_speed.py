@@ -21,7 +21,8 @@ import httpx
 
 from benchmarks import lifecycle, prediction
 from benchmarks.champions import keep_champions
-from benchmarks.generator import MISSING, WRK, Load, Round, ask
+from benchmarks.generator import MISSING, WRK, Load, Round, ask, maker
+from benchmarks.load import drive
 from benchmarks.peer import mlflow_server
 from benchmarks.report import Figure, Mode
 from benchmarks.running import Running, bento, environment, free_port, recoup, started
@@ -76,7 +77,8 @@ def _served(home: Path, *, workers: int) -> Iterator[tuple[Running, Load, Runnin
         floor = stack.enter_context(started(words, bare, env=env, log=own / "floor.log"))
         load = a_load((own / "keys" / "orchestrator").read_text().strip())
         for server, sent in ((served, load), (floor, replace(load, key=None))):
-            ask(server.port, sent, connections=MANY, seconds=WARM_UP)
+            # The first answers of a process take seconds on a busy machine.
+            drive(server.port, maker(sent, "first"), connections=1, seconds=WARM_UP, expected=201)
         yield served, load, floor, replace(load, key=None)
 
 
