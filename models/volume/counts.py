@@ -72,8 +72,8 @@ def with_lags(
     back, out = (_moments(lines[name]).dt.to_period(period) for name in (time, sold))
     place = {key: index for index, key in enumerate(panel.keys)}
     named = lines[list(panel.levels)]
-    keys = named.where(named.notna(), UNKNOWN).astype(str).itertuples(index=False, name=None)
-    series = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
+    keys = named.where(named.notna(), UNKNOWN).astype(str).to_numpy()
+    series = np.array([place.get(tuple(key), -1) for key in keys], dtype=np.int64)
     known = (back.notna() & out.notna()).to_numpy() & (series >= 0)
     at = ordinals(back[known]) - origin
     lag = at - (ordinals(out[known]) - origin)

@@ -34,8 +34,7 @@ def create_key(
         raise BadInputError(f"'{role[:40]}' is no role; use one of {', '.join(RIGHTS)}.")
     if subject is not None and not ACTOR.fullmatch(subject):
         raise BadInputError("write the subject as kind:subject, such as emp:4 or service:orchestrator.")
-    ledger = open_ledger(Settings())
-    ledger.migrate()
+    ledger = _ledger()
     key = add_key(ledger, role, subject or f"key:{new_id(role)}", site or (), days)
     _print_key(f"a key for {role}", key)
 
@@ -43,7 +42,7 @@ def create_key(
 def list_keys() -> None:
     """List all keys, without what opens anything."""
     now = utc_now()
-    with open_ledger(Settings()).read() as tx:
+    with _ledger().read() as tx:
         known = tx.keys()
         for key in known:
             ends = min((one for one in (key.expires_at, key.revoked_at) if one), default=None)
@@ -56,7 +55,7 @@ def rotate_key(
     grace_hours: Annotated[int, typer.Option(min=0, help="Hours for which the old key still opens.")] = 0,
 ) -> None:
     """Replace a key by one of the same role, subject, sites and length of life."""
-    with open_ledger(Settings()).write() as tx:
+    with _ledger().write() as tx:
         old = _found(tx, key_id)
         grace = timedelta(hours=grace_hours)
         _, key = replaced(tx, old, actor=OPERATOR, now=utc_now(), grace=grace)
@@ -65,7 +64,7 @@ def rotate_key(
 
 def revoke_key(key_id: Annotated[str, typer.Argument(help="As `recoup keys list` names it.")]) -> None:
     """End a key: it opens nothing from now on."""
-    with open_ledger(Settings()).write() as tx:
+    with _ledger().write() as tx:
         tx.revoke_key(_found(tx, key_id).hash, actor=OPERATOR, at=utc_now())
     print(f"{key_id} opens nothing any more")
 
@@ -78,6 +77,13 @@ def add_key(ledger: Ledger, role: str, subject: str, sites: Iterable[str], days:
         check_apart(tx, subject, role, now=now)
         tx.add_key(Key(hashed(key), role, subject, tuple(sites), expires, now, OPERATOR))
     return key
+
+
+def _ledger() -> Ledger:
+    """The ledger as it stands, or a new one where there was none."""
+    ledger = open_ledger(Settings())
+    ledger.migrate()
+    return ledger
 
 
 def _found(tx: Transaction, key_id: str) -> Key:
