@@ -6,7 +6,7 @@ set -eu
 url=${1:-http://127.0.0.1:3000}
 keys=${RECOUP_HOME:-.recoup}/keys
 orchestrator=$(cat "$keys/orchestrator")
-supervisor=$(cat "$keys/supervisor")
+auditor=$(cat "$keys/auditor")
 line=${2:-RMA-$(date +%s)}/1
 answer=$(mktemp)
 head=$(mktemp)
@@ -38,8 +38,8 @@ case $status in 200 | 201) ;; *) want "$status" 200 ;; esac
 echo "2  the line is triaged"
 want "$(call "$orchestrator" POST /v1/recommendations --header "Idempotency-Key: $line:auth" --data "$request")" 201
 recommendation=$(first id) status=$(first status)
-approval=$(grep -o 'apr_[A-Za-z0-9_-]*' "$answer" | head -n 1)
-echo "   $recommendation is $status, approval $approval"
+approvals=$(grep -o 'apr_[A-Za-z0-9_-]*' "$answer" | sort -u)
+echo "   $recommendation is $status, waiting for" $approvals
 
 echo "3  a retry with the same key gets the same answer"
 want "$(call "$orchestrator" POST /v1/recommendations --header "Idempotency-Key: $line:auth" --data "$request")" 201
@@ -50,14 +50,20 @@ want "$(call "$orchestrator" POST /v1/recommendations --header "Idempotency-Key:
 want "$(first id)" "$recommendation"
 
 echo "5  the requester may not approve"
-want "$(call "$orchestrator" POST "/v1/approvals/$approval/votes" --header "Idempotency-Key: $line:own" \
+want "$(call "$orchestrator" POST "/v1/approvals/${approvals%%[!A-Za-z0-9_-]*}/votes" --header "Idempotency-Key: $line:own" \
     --header 'If-Match: "x"' --data '{"vote": "approve"}')" 403
 
-echo "6  a supervisor reads the approval and votes on what was read"
-want "$(call "$supervisor" GET "/v1/approvals/$approval")" 200
-etag=$(sed -n 's/^[Ee][Tt]ag: *\(.*\)$/\1/p' "$head" | tr -d '\r')
-want "$(call "$supervisor" POST "/v1/approvals/$approval/votes" --header "Idempotency-Key: $line:vote" \
-    --header "If-Match: $etag" --data '{"vote": "approve", "comment": "seen"}')" 201
+echo "6  everyone who is asked reads their approval and votes on what was read"
+for approval in $approvals; do
+    want "$(call "$auditor" GET "/v1/approvals/$approval")" 200
+    role=$(grep -o '"roles": *\["[a-z_]*' "$answer" | head -n 1 | sed 's/.*"//')
+    voter=$(cat "$keys/$role")
+    want "$(call "$voter" GET "/v1/approvals/$approval")" 200
+    etag=$(sed -n 's/^[Ee][Tt]ag: *\(.*\)$/\1/p' "$head" | tr -d '\r')
+    want "$(call "$voter" POST "/v1/approvals/$approval/votes" --header "Idempotency-Key: $approval:vote" \
+        --header "If-Match: $etag" --data '{"vote": "approve", "comment": "seen"}')" 201
+    echo "   $role: $(first rule)"
+done
 
 echo "7  what happened is told, twice: the second time changes nothing"
 event='{"specversion": "1.0", "id": "'$line':receipt", "source": "wms", "type": "returns.receipt.confirmed.v1",
