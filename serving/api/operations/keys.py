@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ledger.chain import NotInLedgerError
 from ledger.outbox import Remembered
@@ -17,7 +17,7 @@ from ledger.store import Transaction
 from serving import auth
 from serving.access import RIGHTS, Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, permit, remembered
-from serving.api.wire import Actor, Text, Wire
+from serving.api.wire import Actor, Text, Wire, whole
 from serving.auth import Caller
 from serving.auth.keys import identity, replaced
 from serving.contract import records
@@ -38,13 +38,16 @@ class KeyRequest(Wire):
     role: Annotated[Text, Field(json_schema_extra=_ROLES)]
     subject: Actor
     sites: Annotated[tuple[Text, ...], Field(max_length=200, description="In reach; none means all.")] = ()
-    days: Annotated[int | None, Field(strict=True, ge=1, le=LONGEST, description="Until it expires.")] = None
+    days: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=LONGEST), BeforeValidator(whole)] | None,
+        Field(description="Until it expires."),
+    ] = None
 
 
 class RotationRequest(Wire):
     """How long the key that is replaced still opens."""
 
-    grace_hours: Annotated[int, Field(strict=True, ge=0, le=24 * 90)] = 0
+    grace_hours: Annotated[int, Field(strict=True, ge=0, le=24 * 90), BeforeValidator(whole)] = 0
 
 
 @router.get("", summary="All keys", response_model=records.Keys)
