@@ -14,6 +14,7 @@ pytestmark = pytest.mark.journey
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(1000)
 def test_the_demonstration_shows_the_whole_job_and_ends(tmp_path: Path):
     """History, models, forecast, service, form, triage, approval by a second person, an unbroken trail."""
     env = environment(tmp_path) | {"DEMO_EXIT": "1", "PORT": str(free_port())}
@@ -25,7 +26,7 @@ def test_the_demonstration_shows_the_whole_job_and_ends(tmp_path: Path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     steps = re.findall(r"^(\d)  ", done.stdout, re.MULTILINE)
