@@ -1,6 +1,5 @@
 """The features: the same for one row and for many, for a request and for a file."""
 
-import timeit
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -136,8 +135,3 @@ def test_computed_numbers_are_those_that_the_columns_compute(a_line):
     assert rows(shared) == 1
     names = [column.name for column in NUMBERS]
     assert shared[STACKED][0, names.index("quantity")] == 3.0
-
-
-def test_one_request_becomes_a_table_in_well_under_a_millisecond(a_line):
-    line = a_line()
-    assert min(timeit.repeat(lambda: computed(table_of([line])), number=20, repeat=20)) / 20 < 1e-3
