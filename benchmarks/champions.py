@@ -36,7 +36,7 @@ def main(folder: Path, returns: int | None = None) -> None:
     champions = champions_of_a_small_world(folder, **full)
     for task in TASKS:
         place = folder / task
-        facts = {"task": task, "digest": getattr(champions, task).digest}
+        facts = {"task": task, "digest": getattr(champions, task).digest, "attributes": {}}
         (place / CARD).write_text(json.dumps(facts))
         keep_for_service(Registered(f"recoup-{task}", "1", place, place, {}))
     if returns is not None:

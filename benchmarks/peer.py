@@ -26,7 +26,8 @@ def mlflow_server(home: Path, *, workers: int) -> Iterator[tuple[Running, Load]]
     port = free_port()
     words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", told["model"]]
     words += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port), "-w", str(workers)]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))  # its uvicorn
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1", "PATH": path}
     with (home / "mlflow.log").open("ab") as log:
         # From our own folder: the model's loader is a module of ours.
         process = subprocess.Popen(
