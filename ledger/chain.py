@@ -274,7 +274,7 @@ class Chained:
             if isinstance(column.type, Json) and name in values
         }
         row = {**values, **written}
-        body = {"table": table.name, "row": row_digest(table, row), **facts}
+        body = {"table": str(table.name), "row": row_digest(table, row), **facts}
         entry = self.append(kind, subject=subject, actor=values["actor"], at=values["at"], body=body)
         return {**row, "seq": entry.seq}
 

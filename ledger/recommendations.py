@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -311,11 +311,10 @@ def _joined() -> Select[Any]:
 def _values(new: Recommendation, customer: str) -> dict[str, Any]:
     """Return the row of a recommendation, its customer by pseudonym."""
     name = new.line.customer_id
-    line = asdict(new.line)
     money = {"requested_minor": new.line.requested.minor, "currency": new.line.requested.currency}
     own = {name: getattr(new, name) for name in OWN_FIELDS}
     return {
-        **{name: line[name] for name in (*LINE_FIELDS, "quantity", "return_line_id")},
+        **{name: getattr(new.line, name) for name in (*LINE_FIELDS, "quantity", "return_line_id")},
         **own,
         **money,
         "amount_minor": new.amount.minor,

@@ -51,6 +51,7 @@ MIGRATION_LOCK: Final = 7310293  # any number that no one else on the database s
 CONNECT_SECONDS: Final = 2  # the least that the driver takes
 LEAST_SECONDS: Final = 1.0  # any server may think for so long
 CONNECTIONS: Final = 15
+LOOKS_EVERY: Final = 0.0002  # seconds between two looks whether another process has done writing
 ERASABLE: Final = ("personal", "subjects", "answers")
 
 
@@ -279,6 +280,7 @@ def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=CONNECTIONS - pool_size,
         pool_timeout=lock_seconds / 2,
+        pool_use_lifo=True,  # the connection that was used last still holds the pages that come next
     )
 
     @event.listens_for(engine, "checkout")
@@ -308,10 +310,32 @@ def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A writer that began by reading could not be promoted once another had written.
-        exclusive = connection.get_execution_options().get("exclusive")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")
+        if connection.get_execution_options().get("exclusive"):
+            _take_turn(connection, lock_seconds / 2)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _take_turn(connection: Connection, seconds: float) -> None:
+    """Begin to write as soon as no other process does; SQLite itself would look at ever longer intervals."""
+    direct: Any = connection.connection.driver_connection
+    direct.execute("PRAGMA busy_timeout = 0")
+    until = time.monotonic() + seconds
+    try:
+        while time.monotonic() < until:
+            try:
+                direct.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    break  # said once more below, by SQLAlchemy
+                time.sleep(LOOKS_EVERY)
+            else:
+                return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        direct.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
