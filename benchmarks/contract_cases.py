@@ -19,6 +19,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.champions import keep_champions
+from benchmarks.contract_hooks import KEPT
 from benchmarks.report import Figure, Mode
 from benchmarks.running import ROOT, Running, environment, free_port, recoup, started
 from tests.factories import a_line
@@ -91,6 +92,8 @@ def against(running: Running, home: Path, *, mode: Mode) -> Tested:
     document = httpx.get(f"{running.url}/openapi.json").json()
     keys = {path.name: path.read_text().strip() for path in (home / "keys").iterdir()}
     prepare(running.url, keys["orchestrator"])
+    admin = {"Authorization": f"Bearer {keys['admin']}"}
+    held = [key["id"] for key in httpx.get(f"{running.url}/v1/keys", headers=admin).json()["items"]]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         (Path(folder) / "schemathesis.toml").write_text("\n".join(configured(document, keys)))
@@ -98,7 +101,7 @@ def against(running: Running, home: Path, *, mode: Mode) -> Tested:
         done = subprocess.run(
             words,
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), KEPT: " ".join(held)},
             capture_output=True,
             text=True,
             check=False,

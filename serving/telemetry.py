@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -33,6 +33,9 @@ SECRETS = re.compile(
     r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
 )
 
+# Whoever logs for BentoML; the empty name is the root's.
+FRAMEWORKS: Final = ("", "bentoml", "uvicorn", "uvicorn.error", "circus")
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -42,21 +45,31 @@ SECURITY_HEADERS = {
 
 
 def configure_logs(level: str) -> None:
-    """One JSON object a line on standard error, times in UTC."""
+    """One JSON object a line, times in UTC: ours on standard error, and those of the frameworks below."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        redacted,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            redacted,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    alike = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    for name in FRAMEWORKS:
+        for handler in logging.getLogger(name).handlers:
+            handler.setFormatter(alike)
 
 
 def redacted(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Self
 
 import httpx
@@ -16,7 +18,9 @@ import psutil
 import pytest
 
 from benchmarks.running import READY_WITHIN, is_ready
+from ledger.store import Ledger
 from serving.access import RIGHTS
+from serving.stamps import utc_now
 from tests.factories import a_line
 from tests.journeys.conftest import Home, Served
 
@@ -100,6 +104,43 @@ def test_a_broken_request_line_does_not_end_it(service: Served):
         connection.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
         assert b"400" in connection.recv(200)
     assert is_ready(service.running)
+
+
+def test_figures_add_up_over_all_workers(make_home: Callable[[], Home], serve: Callable[[Home], Served]):
+    """Whichever worker answers /metrics, it tells of what every worker has recommended."""
+    served = serve(replace(make_home(), settings={"RECOUP_WORKERS": "2"}))
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        lines = [a_line(return_line_id=f"W-{n}/1", sale__order_number=f"W-{n}") for n in range(ENOUGH)]
+        answers = list(pool.map(lambda line: served.call("POST", "/v1/recommendations", json=line), lines))
+    assert {answer.status_code for answer in answers} == {201}
+    for _ in range(CLIENTS):  # by a new connection each: now the one worker is asked, now the other
+        said = httpx.get(f"{served.running.url}/metrics", timeout=30).text
+        counted = re.findall(r"^recoup_recommendations_total\{.*\} (\S+)$", said, re.MULTILINE)
+        assert sum(map(float, counted)) == ENOUGH
+
+
+def test_a_worker_whose_policy_is_no_longer_in_force_is_not_ready(
+    make_home: Callable[[], Home], serve: Callable[[Home], Served]
+):
+    """Another replica brought another policy: what judges by the old one takes itself out, and says so."""
+    served = serve(make_home())
+    assert is_ready(served.running)
+    ledger = Ledger(f"sqlite:///{served.home.folder / 'ledger.sqlite'}")
+    with ledger.write() as tx:
+        tx.add_policy("sha256:other", content={}, actor="emp:9", at=utc_now())
+        tx.activate_policy("sha256:other", actor="emp:9", at=utc_now())
+    ledger.close()
+    assert not is_ready(served.running)
+    assert httpx.get(f"{served.running.url}/livez", timeout=30).status_code == 200
+
+
+def test_every_line_of_the_log_is_json(service: Served):
+    """That of the framework and of the server under it too: who collects logs parses each line alike."""
+    service.call("GET", "/no/such/place")
+    lines = service.running.log.read_text().splitlines()
+    told = [line for line in lines if not line.startswith("made a key")]
+    assert told
+    assert all(isinstance(json.loads(line), dict) for line in told)
 
 
 def test_sigterm_ends_it_and_all_that_it_started(make_home, serve):
