@@ -16,15 +16,9 @@ import typer
 from features import documents as reading
 from features.documents import Kind
 from ledger.chain import LedgerUnavailableError
-from models import fields
 from policy.policies import PolicySet, check
 from serving import documents
-from serving.case.replaying import backtest
-from serving.case.sites import price_sites
-from serving.operations import traffic
 from serving.operations.auditing import OPERATOR, open_ledger
-from serving.operations.issuing import issue
-from serving.operations.outcomes import export
 from serving.operations.reporting import page
 from serving.operations.timekeeping import keep_time
 from serving.settings import Settings
@@ -54,6 +48,8 @@ def backtest_policy(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with every day.")] = False,
 ) -> None:
     """Judge the recorded facts by a candidate policy set and show what would change; nothing is written."""
+    from serving.case.replaying import backtest  # noqa: PLC0415  # slow to import, and only here
+
     candidate = PolicySet.load(folder)
     with open_ledger(Settings()).read() as tx:
         said = backtest(tx, candidate)
@@ -66,6 +62,8 @@ def parse_documents(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file and line.")] = False,
 ) -> None:
     """Read documents into words, candidates and fields; exit 2 where one cannot be read."""
+    from models import fields  # noqa: PLC0415  # slow to import, and only here
+
     refused = False
     settings = Settings()
     ranker = fields.promoted(settings.bentoml_home)
@@ -102,6 +100,8 @@ def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.
 
     Any number may run at once. On SIGTERM one ends after the deliveries that it has begun.
     """
+    from serving.case.sites import price_sites  # noqa: PLC0415  # slow to import, and only here
+
     settings = Settings()
     configure_logs(settings.log_level)
     ledger, policies = open_ledger(settings), PolicySet.load(settings.policy_dir)
@@ -133,6 +133,8 @@ def relay(once: Annotated[bool, typer.Option(help="Do what is due now, then end.
 
 def export_outcomes(out: Annotated[Path, typer.Option(help="A .csv or .parquet file to write.")]) -> None:
     """Write the recorded outcomes as a training table."""
+    from serving.operations.outcomes import export  # noqa: PLC0415  # slow to import, and only here
+
     print(f"{export(open_ledger(Settings()), out)} outcomes: {out}")
 
 
@@ -142,6 +144,8 @@ def export_traffic(
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day after the last.")] = None,
 ) -> None:
     """Write recorded questions, answers and what became of them, for `recoup-lab monitor`."""
+    from serving.operations import traffic  # noqa: PLC0415  # slow to import, and only here
+
     start, end = (day and day.replace(tzinfo=UTC) for day in (since, until))
     rows = traffic.export(open_ledger(Settings()), out, since=start, until=end)
     print(f"{rows} recommendations: {out}")
@@ -151,6 +155,8 @@ def issue_forecast(
     file: Annotated[Path, typer.Argument(help="Long rows as recoup-lab forecast writes.")],
 ) -> None:
     """Check a forecast and write it to the ledger: dated, and never changed."""
+    from serving.operations.issuing import issue  # noqa: PLC0415  # slow to import, and only here
+
     settings = Settings()
     ledger = open_ledger(settings)
     ledger.migrate()
