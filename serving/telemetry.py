@@ -15,6 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import Processor
 
 from serving.errors import unexpected
 from serving.monitoring.figures import figures
@@ -46,7 +47,7 @@ SECURITY_HEADERS = {
 
 def configure_logs(level: str) -> None:
     """One JSON object a line, times in UTC: ours on standard error, and those of the frameworks below."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         redacted,
