@@ -11,6 +11,7 @@ from typing import Any, Final
 TASKS: Final = ("disposition", "condition", "recovery", "fraud", "workload", "volume", "fields")
 # Read as files, as the ranker of document fields is: cards are text, and nothing has to be loaded for them.
 CARD: Final = "card.json"
+NEEDED: Final = frozenset({"version", "created_at", "train_rows", "test_rows", "metrics"})
 NO_FIGURES: Final = ("_lo", "_hi")
 INSPECTED, BASELINE = "inspected_", "baseline_"
 SMALLER_IS_BETTER: Final = (
@@ -70,7 +71,7 @@ class Family:
 
 
 def family_of(store: Path, task: str) -> Family:
-    """Read the cards of one task; a card that cannot be read is none."""
+    """Read the cards of one task; a card that cannot be read, or is half a card, is none."""
     place = store / "models" / f"recoup-{task}"
     latest = _text(place / "latest")
     champion = _card(place / latest) if latest else None
@@ -114,7 +115,7 @@ def _card(folder: Path) -> Mapping[str, Any] | None:
         found = json.loads(text) if text else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and found.keys() >= NEEDED else None
 
 
 def _text(path: Path) -> str:

@@ -220,10 +220,14 @@ def test_a_challenger_that_was_promoted_is_none_and_a_broken_card_is_no_card(
     keep_card(tmp_path, a_card("3"), suffix="-challenger")
     person = signed_in(service, "auditor")
     assert "the version trained last is the champion" in person.get("/models").text
-    (tmp_path / "bentoml/models/recoup-disposition/3/card.json").write_text("{")
+    broken = tmp_path / "bentoml/models/recoup-disposition/3/card.json"
     (tmp_path / "monitoring").mkdir()
     (tmp_path / "monitoring/report.json").write_text("[]")
-    assert person.get("/models").status_code == 200
+    for text in ("{", "[]", '{"task": "disposition"}'):
+        broken.write_text(text)
+        answer = person.get("/models")
+        assert answer.status_code == 200
+        assert "No model of this task is here" not in answer.text  # the challenger's card is whole
 
 
 def test_without_scripts_a_chart_is_a_picture(filled, signed_in):
