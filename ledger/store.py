@@ -280,6 +280,7 @@ def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=CONNECTIONS - pool_size,
         pool_timeout=lock_seconds / 2,
+        pool_reset_on_return=None,  # whoever begins a transaction here ends it
         pool_use_lifo=True,  # the connection that was used last still holds the pages that come next
     )
 
@@ -313,7 +314,8 @@ def _sqlite(url: URL, *, lock_seconds: float, pool_size: int) -> Engine:
         if connection.get_execution_options().get("exclusive"):
             _take_turn(connection, lock_seconds / 2)
         else:
-            connection.exec_driver_sql("BEGIN")
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")  # takes no lock yet, and cannot fail
 
     return engine
 
