@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.linear_model import HuberRegressor
 
 from features.returns import Disposition, Grade
 
@@ -69,8 +70,9 @@ HOURS_PER_WEEK: Final = 168.0
 DAYS_PER_WEEK: Final = 7.0
 MIN_ROWS: Final = 20
 """Lines of a disposition at a grade; what fewer of them brought says little."""
-DECAY_SPREAD: Final = 0.005  # how far defaults of the loss a week may be from the truth; planning default
-MOST_DECAY: Final = 0.2  # share a week; steeper is an accident of few lines
+DECAY_FACTOR: Final = 2.5  # by how much defaults of the loss a week may be too high or low; planning default
+LEAST_DECAY, MOST_DECAY = 1e-4, 0.2  # share a week; steeper is an accident of few lines
+LEAST_SCALE: Final = 1e-6  # of logarithms: lines that agree to the last digit still leave a doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ def _shares_of(past: Past, share: Floats, disposition: str) -> tuple[float, ...]
 def _decay_of(past: Past, costs: Costs) -> dict[str, float]:
     """Return the share of value lost a week, by family: the slope of log shares within grade and outcome.
 
-    Few lines, or lines of one age, tell little: each slope is weighed with the default by their precisions.
+    Few lines, or lines of one age, tell little: each slope is weighed with the default, of which the order of
+    magnitude is trusted. A line under a wrong grade lies far off and pulls no harder than others do.
     """
     paid = (past.share > 0) & np.isfinite(past.weeks)
     family = pd.Series(past.family[paid])
@@ -144,16 +147,30 @@ def _decay_of(past: Past, costs: Costs) -> dict[str, float]:
     within = lines - lines.groupby(cell, dropna=False).transform("mean")
     rates = {}
     for name, rows in within.groupby(family):
-        spread = float((rows["weeks"] ** 2).sum())
-        if spread > 0 and len(rows) >= MIN_ROWS:
-            slope = float((rows["weeks"] * rows["log"]).sum()) / spread
-            noise = float(((rows["log"] - slope * rows["weeks"]) ** 2).mean()) / spread
-            trust = DECAY_SPREAD**2 / (DECAY_SPREAD**2 + noise)
+        if len(rows) >= MIN_ROWS and float((rows["weeks"] ** 2).sum()) > 0:
+            slope, error = _slope(rows["weeks"].to_numpy(), rows["log"].to_numpy())
             usual = costs.decay_per_week.get(str(name), costs.decay_otherwise)
-            rates[str(name)] = float(
-                np.clip(trust * (1 - np.exp(slope)) + (1 - trust) * usual, 0.0, MOST_DECAY)
-            )
+            rates[str(name)] = _weighed(slope, error, usual)
     return rates
+
+
+def _slope(x: Floats, y: Floats) -> tuple[float, float]:
+    """Return Huber's slope through the origin, and its standard error."""
+    line = HuberRegressor(fit_intercept=False, alpha=0.0).fit(x[:, None], y)
+    most = line.epsilon * max(float(line.scale_), LEAST_SCALE)
+    off = y - line.coef_[0] * x
+    inside = float((np.abs(off) <= most).mean())
+    error = np.sqrt((np.clip(off, -most, most) ** 2).mean() / (x**2).sum()) / max(inside, 1 / len(x))
+    return float(line.coef_[0]), float(error)
+
+
+def _weighed(slope: float, error: float, usual: float) -> float:
+    """Return the mean of the loss a week, given what lines say of its logarithm and how far defaults err."""
+    rates = np.geomspace(LEAST_DECAY, MOST_DECAY, 2_000)
+    evidence = -0.5 * ((np.log1p(-rates) - slope) / max(error, LEAST_SCALE)) ** 2
+    prior = -0.5 * (np.log(rates / max(usual, LEAST_DECAY)) / np.log(DECAY_FACTOR)) ** 2
+    weight = np.exp(evidence + prior - (evidence + prior).max())
+    return float((weight * rates).sum() / weight.sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Economics: what alternatives are worth, what waiting costs, what comes first."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -131,6 +132,18 @@ def test_a_handful_of_lines_teaches_no_shares_and_next_to_nothing_of_the_loss(rn
     usual = Costs().decay_per_week["electronics"]
     assert abs(learned.decay_per_week["electronics"] - usual) < 0.012
     assert economics.learn(past(rng, n=10)) == Costs()
+
+
+def test_lines_under_a_wrong_grade_do_not_bend_the_loss(rng):
+    lines = past(rng)
+    wrong = (lines.weeks > 8) & (rng.random(len(lines.weeks)) < 0.15)
+    bent = replace(lines, share=np.where(wrong, lines.share * 5, lines.share))
+    assert economics.learn(bent).decay_per_week["electronics"] == pytest.approx(0.03, abs=0.006)
+
+
+def test_goods_that_seem_to_gain_value_are_taken_to_lose_little_never_nothing(rng):
+    gaining = past(rng, n=200, weekly=-0.002)
+    assert 0 < economics.learn(gaining).decay_per_week["electronics"] < 0.005
 
 
 @given(st.integers(0, 2**31), st.integers(1, 3000))
