@@ -106,8 +106,8 @@ def _analyzers() -> tuple[Callable[[str], list[str]], ...]:
     return tuple(CountVectorizer(**settings, **COMMON).build_analyzer() for settings in ANALYZERS)
 
 
-# Every model reads the same note: cutting it into tokens once is enough.
-@lru_cache(maxsize=64)
+# Every model reads the same notes, those of a batch one model after the other: each is cut once.
+@lru_cache(maxsize=512)
 def _tokens(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(analyze(text)) for analyze in _analyzers())
 

@@ -156,8 +156,12 @@ def _is_simple(value: Any) -> bool:
     kind = type(value)
     if kind is str or value is None or kind is bool:
         return True
+    # A loop, and text looked at first: most of what is kept is text, and this is asked of all of it.
     if kind is dict:
-        return all(type(name) is str and name.isascii() and _is_simple(one) for name, one in value.items())
+        for name, one in value.items():
+            if type(name) is not str or not name.isascii() or not (type(one) is str or _is_simple(one)):
+                return False
+        return True
     if kind is list or kind is tuple:
         return all(map(_is_simple, value))
     if kind is int:
@@ -322,7 +326,8 @@ def _refuse_floats(value: Any) -> None:
         raise BadInputError("the chain holds no floats; write a score as decimal text.")
     if isinstance(value, Mapping):
         for part in value.values():
-            _refuse_floats(part)
+            if type(part) is not str:
+                _refuse_floats(part)
     elif isinstance(value, list | tuple):
         for part in value:
             _refuse_floats(part)

@@ -76,7 +76,7 @@ class Registers(Draws):
         super().__init__(connection, head)
         self._kept = kept
         self._newest: int | None = None
-        self._put = False
+        self._put: set[str] = set()  # kinds
 
     def put_reference(
         self, kind: str, reference_id: str, *, body: Mapping[str, Any], actor: str, at: datetime
@@ -90,7 +90,8 @@ class Registers(Draws):
         if kind in CUSTOMER_REGISTERS:
             values["id"] = self._pseudonym(reference_id, actor=actor, at=at)
         name = values["id"]
-        self._put = True
+        self._newest_row()  # before a row of this transaction, which may yet be undone, is the newest
+        self._put.add(kind)
         self._record(reference, values, kind=f"reference.{kind}", subject=name, id=name, version=new.version)
         return new
 
@@ -106,7 +107,7 @@ class Registers(Draws):
     def references(self, kind: str, *, as_of: datetime | None = None) -> tuple[Reference, ...]:
         """Return the newest version of everything of a kind, by id."""
         # What this transaction put itself may yet be undone: nothing of it is kept for others.
-        if kind not in SMALL or as_of is not None or self._put:
+        if kind not in SMALL or as_of is not None or kind in self._put:
             return self._register(kind, as_of)
         newest = self._newest_row()
         seq, found = self._kept.get(kind, (None, ()))

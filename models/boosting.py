@@ -33,7 +33,7 @@ RANDOM_FOLDS: Final = 5
 PATIENCE: Final = 3.0  # steps of learning rate one without a better score end the growth
 LEAST_PARTS: Final = 2  # of the later slice of many rows
 ROWS_WORTH_THREADS: Final = 50_000
-FEW_ROWS: Final = 64  # a service's request, which is asked for its domain after its prediction
+FEW_ROWS: Final = 128  # a part of a service's batch, which is asked for its domain after its prediction
 
 
 @dataclass(frozen=True, slots=True)
