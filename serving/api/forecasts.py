@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from ledger.chain import NotInLedgerError
 from ledger.forecasts import ForecastRow, Override
+from ledger.schema.registers import QUANTITIES
 from ledger.store import Transaction
 from serving.access import Action
 from serving.api.dependencies import Answer, Doors, IdempotencyKey, digest, once, permit
@@ -100,17 +101,30 @@ def forecasts(
     start: From = None,
     to: To = None,
     issue: Cell = None,
+    versus: Cell = None,
     accept: Accept = "application/json",
 ) -> Response:
-    """The latest issue unless one is named, with the planners' overrides beside it."""
+    """The latest issue unless one is named, with the planners' overrides beside it.
+
+    With `versus`, every row also tells what that other issue says of its cell, as `versus_mean`, `versus_q10`
+    and so on; null where it says nothing.
+    """
     with doors.ledger.read() as tx:
         heading = tx.forecast_issue(issue)
         rows = tx.forecast(issue=issue, region=region, family=family, from_=start, to=to)
         changed = tx.overrides(region=region, family=family, from_=start, to=to)
+        other = tx.forecast(issue=versus, region=region, family=family, from_=start, to=to) if versus else ()
     name = heading.id if heading else None
     own = [wire_override(one) for one in changed if one.issue == name]
     body = [{**asdict(row), "ds": row.ds.isoformat(), "issue": name} for row in rows]
-    return tables.answer(body, accept=accept, name="forecast", extra={"issue": name, "overrides": own})
+    told: dict[str, Any] = {"issue": name, "overrides": own}
+    if versus:
+        said = {(row.region, row.family, row.ds): row for row in other}
+        for cell, row in zip(body, rows, strict=True):
+            beside = said.get((row.region, row.family, row.ds))
+            cell |= {f"versus_{figure}": getattr(beside, figure, None) for figure in QUANTITIES}
+        told["versus"] = versus
+    return tables.answer(body, accept=accept, name="forecast", extra=told)
 
 
 @router.get("/forecasts/issues", summary="What was issued when", response_model=records.Issues)

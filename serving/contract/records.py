@@ -111,7 +111,10 @@ class Corrected(Shape):
 
 
 class ForecastCell(Shape):
-    """What is forecast for a region, family and day; `*` where a level is collapsed."""
+    """What is forecast for a region, family and day; `*` where a level is collapsed.
+
+    The figures named `versus_` are those of the issue that it is compared with, and are there only then.
+    """
 
     region: str
     family: str
@@ -123,6 +126,12 @@ class ForecastCell(Shape):
     q90: float
     q95: float
     issue: str
+    versus_mean: float | None = None
+    versus_q10: float | None = None
+    versus_q50: float | None = None
+    versus_q80: float | None = None
+    versus_q90: float | None = None
+    versus_q95: float | None = None
 
 
 class OverrideOut(Shape):
@@ -145,6 +154,7 @@ class Forecast(Shape):
     rows: list[ForecastCell]
     issue: str | None
     overrides: list[OverrideOut]
+    versus: Annotated[str | None, Field(description="The issue compared with, if one was asked for.")] = None
 
 
 class Issue(Shape):

@@ -23,6 +23,7 @@ from serving.settings import Settings
 from tests.factories import a_line
 from tests.serving.conftest import NOON
 
+FIGURES = ("mean", *volume.QUANTILE_NAMES)
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -131,6 +132,25 @@ def test_a_family_that_looks_like_a_formula_is_text_in_every_download(make_servi
             rows = list(csv.reader(io.StringIO(answer.text)))
         assert "'=HYPERLINK(1)" in {row[1] for row in rows}
         assert "=HYPERLINK(1)" not in {row[1] for row in rows}
+
+
+def test_two_issues_are_compared_cell_by_cell(service, tmp_path):
+    """Each row tells both issues' figures, in a sheet too; a family that the other did not know has none."""
+    said = lambda query="", **how: service.call("GET", f"/v1/forecasts{query}", role="planner", **how)  # noqa: E731
+    before = said().json()
+    later = a_forecast_file(tmp_path, family="tools")
+    issue(service.ledger, later, home=tmp_path, actor="service:test", at=NOON + timedelta(days=1))
+    told = said(f"?versus={before['issue']}").json()
+    assert told["versus"] == before["issue"] != told["issue"]
+    earlier = {(row["region"], row["family"], row["ds"]): row for row in before["rows"]}
+    for row in told["rows"]:
+        other = earlier.get((row["region"], row["family"], row["ds"]), {})
+        assert [row[f"versus_{name}"] for name in FIGURES] == [other.get(name) for name in FIGURES]
+        assert (row["versus_q50"] is None) == (row["family"] == "tools")
+    sheet = said(f"?versus={before['issue']}", headers={"Accept": "text/csv"}).text
+    assert "versus_q50" in sheet.splitlines()[0]
+    assert said("?versus=fc_none").status_code == 404
+    assert "versus_q50" not in said().json()["rows"][0]
 
 
 def test_paths_of_another_forecast_are_refused(tmp_path):
