@@ -23,6 +23,7 @@ MOST_WORTH: Final = 2000.0
 HOLIDAY_PRIOR: Final = 50.0  # returns that an ordinary day is worth against what holidays had
 SEASON_PRIOR: Final = 500.0  # returns in a month that the pooled season is worth against a series' own
 LEAST_SEASON: Final = 0.05
+MUCH: Final = 10.0  # returns a period: by chance alone one in 20,000 periods of that mean would be empty
 FLOOR: Final = 1e-3  # returns a period: nothing is impossible, and logarithms stay finite
 
 
@@ -187,12 +188,23 @@ def _smoothed(y: Floats, shape: Floats, half_life: float, *, pool: bool = False)
     length = y.shape[1]
     decay = 0.5 ** (np.arange(length)[::-1] / half_life)
     # Before its first return a series did not exist: a new region is not an old quiet one.
-    weights = decay * (np.cumsum(y, axis=1) > 0)
+    weights = decay * (np.cumsum(y, axis=1) > 0) * ~shut(y)
     came, known = (weights * y).sum(1), (weights * shape[:, :length]).sum(1)
     rate = max(came.sum(), FLOOR) / max(known.sum(), FLOOR)
     prior = _worth(came, known * rate, chance=(weights**2 * y).sum()) if pool else 0.0
     level = (came + prior) / np.maximum(known + prior / rate, 1e-9)
     return np.asarray(level[:, None] * shape[:, length:])
+
+
+def shut(y: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell the periods in which nothing at all came, though much is usual, before more came again.
+
+    A week of stocktaking or Christmas says nothing about the level of the weeks around it; what has stayed
+    away until now may have closed for good.
+    """
+    total = y.sum(0)
+    again = np.cumsum(total[::-1])[::-1] > 0
+    return np.asarray((total == 0) & again & (np.median(total) >= MUCH))
 
 
 def _worth(came: Floats, expected: Floats, *, chance: float) -> float:

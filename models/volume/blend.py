@@ -24,7 +24,7 @@ PRIOR: Final = {
     "smooth": 0.25,
     "trees": 0.0,
 }
-BELIEF: Final = 200.0  # horizons of a series that the prior weights are worth
+BELIEF: Final = 60.0  # horizons of a series that the prior weights are worth
 OTHERS: Final = 4.0  # how much the mean of all series counts beside a series' own evidence
 FLOOR: Final = 1e-3  # returns a period
 
@@ -61,7 +61,9 @@ def unproven(names: tuple[str, ...]) -> Blend:
     return Blend(names, tuple(map(float, prior)))
 
 
-def proven(actual: Floats, found: Mapping[str, Floats], keys: Keys, *, spans: float) -> Blend:
+def proven(
+    actual: Floats, found: Mapping[str, Floats], keys: Keys, *, spans: float, usual: Blend | None = None
+) -> Blend:
     """Choose weights by least squares of past origins; not negative, summing to one.
 
     Parameters
@@ -70,8 +72,11 @@ def proven(actual: Floats, found: Mapping[str, Floats], keys: Keys, *, spans: fl
     found : dict of name to ndarray of the same shape
     spans : float
         How many horizons the origins cover: neighbouring ones overlap and say the same.
+    usual : Blend, optional
+        A blend of the same methods whose pooled weights are assumed before there is evidence.
     """
     names = tuple(found)
+    prior = _prior(names) if usual is None else np.array(usual.pooled)
     told = np.stack([found[name] for name in names], axis=-1)
     # The variance of a count grows with its mean: so weighed, large and small series both have a say.
     weight = 1 / np.maximum(told.mean((0, 2, 3)), FLOOR)
@@ -81,7 +86,7 @@ def proven(actual: Floats, found: Mapping[str, Floats], keys: Keys, *, spans: fl
     apart = told - told.mean(-1, keepdims=True)
     differ = float(np.einsum("onhk,onhk,n->", apart, apart, weight)) / len(names) / len(keys)
     pull = differ * BELIEF / (len(keys) * max(spans, 1.0))
-    pooled = _solved(squares.mean(0), products.mean(0), _prior(names), pull)
+    pooled = _solved(squares.mean(0), products.mean(0), prior, pull)
     own = [
         _solved(square + OTHERS * squares.mean(0), product + OTHERS * products.mean(0), pooled, pull)
         for square, product in zip(squares, products, strict=True)

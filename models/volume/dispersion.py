@@ -73,16 +73,28 @@ class Dispersion:
 def partitions(keys: Keys) -> dict[tuple[bool, ...], Integers]:
     """Number the node of every series, for each combination of levels that tells series apart anew.
 
-    Coarse ones come first; a combination that groups the series as an earlier one does is left out.
+    Coarse ones come first; a combination that groups the series as an earlier one does is left out. The last
+    keeps all levels: there every series is a node of its own.
     """
     found: dict[tuple[bool, ...], Integers] = {}
     for kept in sorted(product((False, True), repeat=len(keys[0])), key=sum):
-        spots = [tuple(name for name, keep in zip(key, kept, strict=True) if keep) for key in keys]
-        number = {spot: index for index, spot in enumerate(dict.fromkeys(spots))}
-        nodes = np.array([number[spot] for spot in spots])
-        if not any(np.array_equal(nodes, known) for known in found.values()):
+        nodes = nodes_at(keys, kept)
+        if int(nodes.max()) < len(keys) - 1 and not any(np.array_equal(nodes, one) for one in found.values()):
             found[kept] = nodes
-    return dict(sorted(found.items(), key=lambda item: int(item[1].max())))
+    found = dict(sorted(found.items(), key=lambda item: int(item[1].max())))
+    return {**found, (True,) * len(keys[0]): np.arange(len(keys))}
+
+
+def nodes_at(keys: Keys, kept: tuple[bool, ...]) -> Integers:
+    """Number the node of every series where only the levels that are kept tell series apart."""
+    spots = [spot_of(key, kept) for key in keys]
+    number = {spot: index for index, spot in enumerate(dict.fromkeys(spots))}
+    return np.array([number[spot] for spot in spots])
+
+
+def spot_of(key: tuple[str, ...], kept: tuple[bool, ...]) -> tuple[str, ...]:
+    """The values of the levels that are kept."""
+    return tuple(name for name, keep in zip(key, kept, strict=True) if keep)
 
 
 def usual(keys: Keys) -> Dispersion:
@@ -164,9 +176,8 @@ def draw(
     """Draw whole futures around the mean; shape (paths, n, H)."""
     horizon = mean.shape[1]
     rate = np.broadcast_to(mean, (paths, *mean.shape))
-    nodes = partitions(keys)
     for level in dispersion.levels:
-        at = nodes[level.kept]
+        at = nodes_at(keys, level.kept)
         for variance, width in ((level.whole, 1), (level.period, horizon)):
             if variance > LEAST_VARIANCE:
                 rate = rate * _factor(variance, (paths, at.max() + 1, width), rng)[:, at]

@@ -13,11 +13,12 @@ import numpy as np
 
 from features.returns import BadInputError
 from models.volume.bases import FLOOR, forecasts
-from models.volume.blend import Blend, proven, unproven
+from models.volume.blend import Blend
 from models.volume.dispersion import Dispersion, Level, disperse, draw, recalibrated, usual
 from models.volume.lift import Lift, fit_lift
 from models.volume.panel import FREQUENCIES, Floats, Panel
 from models.volume.paths import Forecast
+from models.volume.reconcile import LevelBlend, proven_levels, reconciled, unproven_levels
 from models.volume.smoothing import smoothings
 
 LONGEST: Final = 90  # periods; further out the level is anyone's guess
@@ -34,7 +35,7 @@ class Volume:
 
     levels: tuple[str, ...]
     freq: str
-    blend: Blend
+    blends: tuple[LevelBlend, ...]
     dispersion: Dispersion
     lift: Lift | None
 
@@ -44,7 +45,7 @@ class Volume:
         bases = plain(known, [known.length], checked(horizon))[known.length]
         if self.lift is not None:
             bases["trees"] = self.lift.apply(known, bases)
-        return self.blend.apply(known.keys, bases)
+        return reconciled(self.blends, known.keys, bases)
 
     def predict(
         self, panel: Panel, *, horizon: int = 28, paths: int = 500, rng: np.random.Generator
@@ -77,7 +78,7 @@ class Volume:
         facts = {
             "levels": list(self.levels),
             "freq": self.freq,
-            "blend": asdict(self.blend),
+            "blends": [asdict(level) for level in self.blends],
             "dispersion": asdict(self.dispersion),
             "names": None if self.lift is None else self.lift.names,
         }
@@ -90,7 +91,7 @@ class Volume:
             raise BadInputError(
                 f"the model knows {self.levels} by {self.freq}, not {panel.levels} by {panel.freq}."
             )
-        if "sales" not in self.blend.names:
+        if "sales" not in self.blends[-1].blend.names:
             return replace(panel, sales=None, lags=None, by_channel=None)
         if panel.sales is None:
             raise BadInputError(
@@ -110,7 +111,9 @@ def load(folder: Path) -> Volume:
     return Volume(
         levels=tuple(facts["levels"]),
         freq=facts["freq"],
-        blend=_blend(facts["blend"]),
+        blends=tuple(
+            LevelBlend(tuple(each["kept"]), _blend(each["blend"]), each["noise"]) for each in facts["blends"]
+        ),
         dispersion=_dispersion(facts["dispersion"]),
         lift=lift,
     )
@@ -144,18 +147,15 @@ def fit(panel: Panel, *, horizon: int = 28, rng: np.random.Generator) -> Volume:
             bases[origin] = {**bases[origin], "trees": trial.apply(panel.until(origin), bases[origin])}
     if not judged:
         names = tuple(plain(panel, [panel.length], 1)[panel.length])
-        return Volume(panel.levels, panel.freq, unproven(names), usual(panel.keys), None)
+        blends = unproven_levels(names, len(panel.levels))
+        return Volume(panel.levels, panel.freq, blends, usual(panel.keys), None)
     # A series without a return yet could not be foreseen: it says nothing about the methods.
     born = np.stack([panel.y[:, :o].sum(1, keepdims=True) > 0 for o in judged])
     actual = born * np.stack([panel.y[:, o : o + reach] for o in judged])
     found = {name: born * np.stack([bases[o][name] for o in judged]) for name in bases[judged[0]]}
-    spans = (judged[-1] - judged[0]) / reach + 1
-    blend = proven(actual, found, panel.keys, spans=spans)
-    mean = np.stack(
-        [blend.apply(panel.keys, {name: v[k] for name, v in found.items()}) for k in range(len(judged))]
-    )
+    blends, mean = proven_levels(actual, found, panel.keys, origins=judged)
     spread = recalibrated(disperse(actual, mean, panel.keys), actual, mean, panel.keys)
-    return Volume(panel.levels, panel.freq, blend, spread, lift)
+    return Volume(panel.levels, panel.freq, blends, spread, lift)
 
 
 def plain(panel: Panel, origins: Sequence[int], horizon: int) -> dict[int, dict[str, Floats]]:

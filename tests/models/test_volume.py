@@ -194,6 +194,20 @@ def test_a_site_that_has_closed_is_not_forecast_to_reopen():
     assert south < 0.2 * north
 
 
+def test_weeks_in_which_everything_was_shut_say_nothing_of_the_level():
+    """A fortnight without a return lowers no forecast; one that has lasted until now does."""
+    rng = np.random.default_rng(0)
+    y = rng.poisson(30.0, size=(4, 30)).astype(float)
+    steady = Panel(("region",), (("A",), ("B",), ("C",), ("D",)), "W", pd.Period("2026-01-05", "W-SUN"), y)
+    shut, closed = y.copy(), y.copy()
+    shut[:, 24:26], closed[:, 24:] = 0, 0
+    usual, after, gone = (
+        forecasts(replace(steady, y=values), 4)["medium"].sum() for values in (y, shut, closed)
+    )
+    assert after == pytest.approx(usual, rel=0.05)
+    assert gone < 0.8 * usual
+
+
 def test_a_leap_day_is_a_day_like_any_other():
     """29 February has its own column, the days after it theirs, and a forecast across it skips none."""
     days = pd.date_range("2028-01-01", "2028-03-10")

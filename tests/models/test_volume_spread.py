@@ -1,5 +1,7 @@
 """The parts of the volume forecast: how paths spread, how methods are blended, how a season is smoothed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.volume.blend import proven
 from models.volume.dispersion import Dispersion, Level, disperse, draw, partitions, recalibrated
+from models.volume.reconcile import proven_levels, reconciled
 from models.volume.smoothing import smoothings
 
 KEYS = tuple((region, family) for region in ("NORTH", "SOUTH") for family in ("lamps", "tools", "tiles"))
@@ -80,6 +83,51 @@ def test_a_series_takes_the_method_that_foresaw_it_and_a_new_one_the_pooled_weig
     assert blend.own[0][0] > blend.own[1][0]
     told = {"short": np.ones((1, 4)), "long": np.ones((1, 4))}
     assert blend.apply((("new",),), told) == pytest.approx(np.ones((1, 4)))
+
+
+def a_past(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One method foresees every total, the other every share of it; neither foresees both."""
+    total = rng.uniform(300, 900, size=(24, 1, 4))
+    share = rng.dirichlet(np.ones(6), size=24)[:, :, None]
+    usual = np.full_like(share, 1 / 6)
+    noise = rng.uniform(0.9, 1.1, size=(24, 6, 4))
+    return total * share, {"short": total * usual, "long": 600 * share * noise}
+
+
+def test_levels_are_blended_apart_and_agree():
+    """The total follows the method that foresees totals, and stays the sum of what lies below it."""
+    actual, found = a_past(np.random.default_rng(0))
+    origins = list(range(20, 20 + 4 * 24, 4))
+    levels, mean = proven_levels(actual, found, KEYS, origins=origins)
+    assert [sum(level.kept) for level in levels] == [0, 1, 1, 2]
+    weights = {level.kept: dict(zip(level.blend.names, level.blend.pooled, strict=True)) for level in levels}
+    assert weights[False, False]["short"] > weights[True, True]["short"]
+    off = lambda told: np.abs((told - actual).sum(1)).mean()  # noqa: E731
+    lowest = levels[-1].blend
+    alone = np.stack([lowest.apply(KEYS, {name: v[k] for name, v in found.items()}) for k in range(24)])
+    assert off(mean) < off(alone)
+    assert (mean > 0).all()
+
+
+def test_a_level_without_error_is_met_exactly_and_a_new_series_is_no_surprise():
+    """What is sure is not moved; keys that were not there when weights were learned are reconciled too."""
+    actual, found = a_past(np.random.default_rng(1))
+    levels, _ = proven_levels(actual, found, KEYS, origins=list(range(20, 20 + 4 * 24, 4)))
+    sure = tuple(replace(level, noise=1e-9 if not any(level.kept) else level.noise) for level in levels)
+    keys = (*KEYS, ("WEST", "lamps"))
+    told = {name: np.concatenate([values[0], values[0][:1]]) for name, values in found.items()}
+    total = sure[0].blend.apply(((),), {name: values.sum(0, keepdims=True) for name, values in told.items()})
+    assert reconciled(sure, keys, told).sum(0) == pytest.approx(total[0], rel=1e-4)
+
+
+def test_what_was_learned_of_two_regions_is_drawn_for_one():
+    """A panel with fewer nodes than the model knows is no missing key."""
+    spread = Dispersion(tuple(Level(kept, 0.1, 0.0) for kept in partitions(KEYS)), 1.0)
+    assert draw(np.full((3, 2), 9.0), spread, KEYS[:3], paths=5, rng=np.random.default_rng(0)).shape == (
+        5,
+        3,
+        2,
+    )
 
 
 @pytest.mark.parametrize("kind", ["added", "multiplied"])
