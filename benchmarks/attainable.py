@@ -39,7 +39,7 @@ HORIZON: Final = 28
 TRUTH: Final = "truth"
 LEVEL: Final = "region_family"
 PATHS: Final = 500
-RIVALS: Final = ("seasonal_naive", "auto_ets", "croston_sba", "adida", "bottom_up", "min_trace")
+RIVALS: Final = ("seasonal_naive", "auto_ets", "croston_sba", "adida", "bottom_up", "min_trace", "mlforecast")
 SITE: Final = staffing.Site()
 
 

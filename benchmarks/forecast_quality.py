@@ -32,7 +32,16 @@ from training.forecasting.measures import OWN, Backtest, off_coverage
 HORIZON: Final = 4  # weeks
 ORIGINS: Final[dict[Mode, int]] = {"quick": 3, "normal": 16, "full": 16}
 POINTS: Final = 0.02  # coverage may be off by two points
-RIVALS: Final = ("seasonal_naive", "auto_ets", "auto_arima", "croston_sba", "adida", "bottom_up", "min_trace")
+RIVALS: Final = (
+    "seasonal_naive",
+    "auto_ets",
+    "auto_arima",
+    "croston_sba",
+    "adida",
+    "bottom_up",
+    "min_trace",
+    "mlforecast",
+)
 SERIES: Final[dict[Mode, int]] = {"quick": 40, "normal": 200, "full": 200}
 DAYS: Final = 730
 AHEAD: Final = 28

@@ -18,8 +18,10 @@ from models.volume.free_days import country_of
 from models.volume.paths import paths_beside
 from training.forecast import forecast
 from training.forecasting.backtest import backtest, origins_of, rolled
+from training.forecasting.baselines import baselines
 from training.forecasting.daysoff import with_days_off
 from training.forecasting.history import forecast_of, panel_of
+from training.forecasting.measures import summed
 from training.forecasting.trial import trial
 from training.options import writable, write_table
 
@@ -216,7 +218,8 @@ def figures(tracked: tuple[Path, Result]) -> dict[str, float]:
 
 def test_a_backtest_names_model_level_and_metric_with_bounds(figures: dict[str, float]):
     """One JSON object on the last line; every figure lies within its interval's reach."""
-    for model in ("recoup", "seasonal_naive", "auto_ets", "croston_sba", "adida", "bottom_up", "min_trace"):
+    rivals = ("seasonal_naive", "auto_ets", "croston_sba", "adida", "bottom_up", "min_trace", "mlforecast")
+    for model in ("recoup", *rivals):
         for level in ("total", "region", "family", "region_family"):
             assert figures[f"{model}.{level}.wape_lo"] <= figures[f"{model}.{level}.wape_hi"]
     for metric in ("wape", "rmsse", "wspl", "scrps", "bias", "coverage_80"):
@@ -248,9 +251,17 @@ def test_our_forecast_adds_up_and_beats_the_naive_one(figures: dict[str, float])
 
 
 def test_baselines_are_the_models_that_they_are_called(figures: dict[str, float]):
-    """Croston and ADIDA are not quietly another model that stepped in for them."""
-    shown = {model: figures[f"{model}.total.wape"] for model in ("seasonal_naive", "croston_sba", "adida")}
-    assert len(set(shown.values())) == 3
+    """Croston, ADIDA and the trees on lags are not quietly another model that stepped in for them."""
+    names = ("seasonal_naive", "croston_sba", "adida", "bottom_up", "mlforecast")
+    assert len({figures[f"{model}.total.wape"] for model in names}) == len(names)
+
+
+def test_trees_on_lags_need_a_history_to_learn_from(folder: Path):
+    """A few weeks teach no trees: the statistical forecast stands in, and nothing breaks."""
+    panel = panel_of(folder, None, freq="D", levels=None).until(20)
+    nodes = list(volume.nodes(panel.keys))
+    told = baselines(summed(panel.y, nodes), nodes, panel, horizon=3)
+    assert np.array_equal(told["mlforecast"].mean, told["bottom_up"].mean)
 
 
 def test_a_backtest_sees_nothing_after_its_origin(folder: Path):
