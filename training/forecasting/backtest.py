@@ -41,7 +41,7 @@ def backtest(  # noqa: PLR0913 - a command line reads its options from the signa
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
-    """Measure forecasts against what came, beside the baselines of statsforecast and hierarchicalforecast."""
+    """Measure forecasts against what came, beside statsforecast, hierarchicalforecast and mlforecast."""
     panel = panel_of(data, mapping, freq=freq, levels=names_of(levels))
     at = origins_of(panel, horizon=horizon, count=origins, step=step or STEP[freq])
     with typer.progressbar(at, label="origins", file=sys.stderr) as each:
