@@ -90,7 +90,8 @@ def _each(
 
     def compute_one(table: Table) -> npt.NDArray[np.float64]:
         values = objects(table, sources[0])
-        return np.array([np.nan if value is None else function(value) for value in values], np.float64)
+        known = {value: np.nan if value is None else function(value) for value in set(values.tolist())}
+        return np.fromiter(map(known.__getitem__, values), np.float64, len(values))
 
     def compute(table: Table) -> npt.NDArray[np.float64]:
         values = zip(*(objects(table, source) for source in sources), strict=True)

@@ -7,8 +7,9 @@ from a table of past lines; the ledger computes the same names with SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -198,8 +199,34 @@ AGGREGATES: Final = (
 HISTORY: Final = tuple(aggregate.name for aggregate in AGGREGATES)
 
 
-def offline(table: Table) -> dict[str, npt.NDArray[np.float64]]:
-    """Return every aggregate for every row, computed from the table's own earlier rows.
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """All that rows tell of the past and ask of it, whoever is behind them.
+
+    Parameters
+    ----------
+    known : mapping of str to ndarray of shape (n,), datetime64[us]
+        From when on the marks of each row count, by ASKED, FOUND and JUDGED; missing where they never do.
+    marks : mapping of str to ndarray of shape (n,), int64
+        The marks of every row, by name.
+    """
+
+    known: Mapping[str, npt.NDArray[Any]]
+    marks: Mapping[str, Whole]
+
+    @classmethod
+    def of(cls, table: Table, aggregates: Sequence[Aggregate] = AGGREGATES) -> Traces:
+        """Read what some aggregates need from a table."""
+        kinds = dict.fromkeys((ASKED, *(aggregate.known for aggregate in aggregates)))
+        values = dict.fromkeys(aggregate.value for aggregate in aggregates)
+        return cls(
+            {known: known_from(table, known) for known in kinds},
+            {name: MARKS[name].of(table) for name in values if name in MARKS},
+        )
+
+
+def offline(table: Table, names: Sequence[str] = HISTORY) -> dict[str, npt.NDArray[np.float64]]:
+    """Return every aggregate, or those named, for every row, from the table's own earlier rows.
 
     A row without the entity or without `requested_at` gets NaN; an entity without a past gets 0, and no
     days since a last request.
@@ -207,17 +234,41 @@ def offline(table: Table) -> dict[str, npt.NDArray[np.float64]]:
     Returns
     -------
     dict of str to ndarray of shape (n,), float64
-        One array for each name of `HISTORY`.
+        One array for each name.
     """
-    marks = {name: mark.of(table) for name, mark in MARKS.items()}
-    known = {known: known_from(table, known) for known in (ASKED, FOUND, JUDGED)}
-    figures: dict[str, npt.NDArray[np.float64]] = {}
-    for entity, column in ENTITIES.items():
-        codes = _codes(objects(table, column))
-        for aggregate in AGGREGATES:
-            if aggregate.entity == entity:
-                figures[aggregate.name] = _as_of(table, aggregate, codes, marks, known[aggregate.known])
-    return {name: figures[name] for name in HISTORY}
+    aggregates = named(names)
+    entities = dict.fromkeys(("customer", *(aggregate.entity for aggregate in aggregates)))
+    codes = {entity: _codes(objects(table, ENTITIES[entity])) for entity in entities}
+    return figures(aggregates, codes, Traces.of(table, aggregates))
+
+
+def named(names: Iterable[str]) -> tuple[Aggregate, ...]:
+    """Return the aggregates of these names, in the order of `HISTORY`."""
+    wanted = set(names)
+    return tuple(aggregate for aggregate in AGGREGATES if aggregate.name in wanted)
+
+
+def figures(
+    aggregates: Sequence[Aggregate], codes: Mapping[str, Whole], traces: Traces
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return aggregates for every row, from the traces of all rows.
+
+    The rows of one entity must all be there; rows of others make no difference, so that a table can be cut
+    by entity.
+
+    Parameters
+    ----------
+    codes : mapping of str to ndarray of shape (n,), int64
+        For each entity, and always for the customer, a small whole number for each one; -1 where missing.
+    """
+    clocks = {known: _Clock.of(happened) for known, happened in traces.known.items()}
+    found = {}
+    for entity in dict.fromkeys(aggregate.entity for aggregate in aggregates):
+        for known, clock in clocks.items():
+            own = [one for one in aggregates if (one.entity, one.known) == (entity, known)]
+            if own:
+                found |= _as_of(own, codes[entity], codes["customer"], traces, clock)
+    return {aggregate.name: found[aggregate.name] for aggregate in aggregates}
 
 
 def known_from(table: Table, known: str) -> npt.NDArray[Any]:
@@ -244,30 +295,39 @@ def seen(grade: str) -> dict[str, int]:
 
 
 def _as_of(
-    table: Table, aggregate: Aggregate, entity: Whole, marks: dict[str, Whole], happened: npt.NDArray[Any]
-) -> npt.NDArray[np.float64]:
-    decided = time(table, "requested_at")
-    asked = (entity >= 0) & ~np.isnat(decided)
-    result = np.full(rows(table), np.nan)
-    moments = decided[asked]
-    if aggregate.value == DAYS_SINCE:
-        counted = (entity >= 0) & ~np.isnat(happened)
-        result[asked] = _Past.of(entity[counted], happened[counted]).days_since(entity[asked], moments)
-        return result
-    if aggregate.value == CUSTOMERS:
-        amounts = _first_seen(entity, _codes(objects(table, "customer_id")), happened)
-    else:
-        amounts = marks[aggregate.value]
-    counted = (entity >= 0) & ~np.isnat(happened) & (amounts != 0)
-    if aggregate.by_hour:
-        moments = moments.astype("datetime64[h]").astype(moments.dtype)
-    past = _Past.of(entity[counted], happened[counted], amounts[counted])
-    until = past.total_before(entity[asked], moments)
-    if aggregate.window_days is not None:
-        since = moments - np.timedelta64(aggregate.window_days, "D")
-        until = until - past.total_before(entity[asked], since)
-    result[asked] = until / (MINOR_UNITS if aggregate.value == "credit" else 1)
-    return result
+    aggregates: Sequence[Aggregate], entity: Whole, customer: Whole, traces: Traces, clock: _Clock
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return aggregates of one entity whose marks count from the same moment on."""
+    decided = traces.known[ASKED]
+    asked = np.flatnonzero((entity >= 0) & ~np.isnat(decided))
+    counted = np.flatnonzero((entity >= 0) & (clock.rank < len(clock.moments)))
+    past = _Past.of(entity[counted] * clock.width + clock.rank[counted])
+    base = entity[asked] * clock.width
+    ever = np.searchsorted(past.keys, base)
+
+    @cache
+    def until(by_hour: bool, days_back: int) -> Whole:  # noqa: FBT001 - a key of the cache
+        return past.before(base + clock.before(decided, by_hour=by_hour, days_back=days_back)[asked])
+
+    found = {}
+    for aggregate in aggregates:
+        last = until(aggregate.by_hour, 0)
+        window = aggregate.window_days
+        first = ever if window is None else until(aggregate.by_hour, window)
+        figure = np.full(len(entity), np.nan)
+        if aggregate.value == DAYS_SINCE:
+            figure[asked] = clock.days_since(decided[asked], past.keys, (ever, last))
+        else:
+            new = aggregate.value == CUSTOMERS
+            amounts = (
+                _first_seen(entity, customer, clock.rank) if new else traces.marks[aggregate.value]
+            )
+            totals = past.totals(amounts[counted])
+            figure[asked] = (totals[last] - totals[first]) / (
+                MINOR_UNITS if aggregate.value == "credit" else 1
+            )
+        found[aggregate.name] = figure
+    return found
 
 
 def _first_seen(entity: Whole, customer: Whole, happened: npt.NDArray[Any]) -> Whole:
@@ -282,45 +342,76 @@ def _first_seen(entity: Whole, customer: Whole, happened: npt.NDArray[Any]) -> W
 
 def _codes(values: npt.NDArray[Any]) -> Whole:
     """Return a small whole number for each distinct value, -1 where missing."""
-    codes: dict[Any, int] = {}
-    return np.fromiter(
-        (-1 if value is None else codes.setdefault(value, len(codes)) for value in values),
-        np.int64,
-        len(values),
-    )
+    codes = {value: code for code, value in enumerate(dict.fromkeys(values.tolist()))}
+    codes[None] = -1
+    return np.fromiter(map(codes.__getitem__, values), np.int64, len(values))
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """The different moments at which something became known, in order, and the rank of each row's own.
+
+    Parameters
+    ----------
+    rank : ndarray of shape (n,), int64
+        `len(moments)` where a row never counts: after everything that does.
+    """
+
+    moments: npt.NDArray[Any]
+    rank: Whole
+    _before: dict[tuple[bool, int], Whole] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, happened: npt.NDArray[Any]) -> _Clock:
+        never = np.isnat(happened)
+        moments = np.unique(happened[~never])
+        return cls(moments, np.where(never, len(moments), np.searchsorted(moments, happened)))
+
+    @property
+    def width(self) -> int:
+        """How many ranks an entity takes up in a key."""
+        return len(self.moments) + 1
+
+    def before(self, decided: npt.NDArray[Any], *, by_hour: bool, days_back: int) -> Whole:
+        """Count the moments strictly before each decision, or before so many days earlier."""
+        key = (by_hour, days_back)
+        if key not in self._before:
+            asked = decided.astype("datetime64[h]").astype(decided.dtype) if by_hour else decided
+            since = asked - np.timedelta64(days_back, "D")
+            self._before[key] = np.searchsorted(self.moments, since)
+        return self._before[key]
+
+    def days_since(
+        self, decided: npt.NDArray[Any], keys: Whole, within: tuple[Whole, Whole]
+    ) -> npt.NDArray[np.float64]:
+        """Return the days since the last of the keys within each range; NaN where it is empty."""
+        first, last = within
+        past = last > first
+        days = np.full(len(decided), np.nan)
+        latest = self.moments[keys[last[past] - 1] % self.width]
+        days[past] = (decided[past] - latest) / np.timedelta64(1, "D")
+        return days
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """Everything that happened, ordered by entity and time, with running totals."""
+    """Everything that happened, ordered by entity and time."""
 
-    moments: npt.NDArray[Any]
     keys: Whole
-    totals: Whole
+    order: Whole
 
     @classmethod
-    def of(cls, entity: Whole, happened: npt.NDArray[Any], amounts: Whole | None = None) -> _Past:
-        moments = np.unique(happened)
-        keys = entity * (len(moments) + 1) + np.searchsorted(moments, happened)
-        order = np.argsort(keys, kind="stable")
-        counted = np.ones(len(order), np.int64) if amounts is None else amounts
-        return cls(moments, keys[order], np.concatenate([[0], np.cumsum(counted[order])]))
+    def of(cls, keys: Whole) -> _Past:
+        order = np.argsort(keys)
+        return cls(keys[order], order)
 
-    def total_before(self, entity: Whole, moment: npt.NDArray[Any]) -> Whole:
-        """Sum an entity's amounts strictly before each moment."""
-        first, last = self._before(entity, moment)
-        return np.asarray(self.totals[last] - self.totals[first])
+    def before(self, keys: Whole) -> Whole:
+        """Count what lies before each key; asked in order, for a search that jumps about waits for memory."""
+        order = np.argsort(keys)
+        found = np.empty(len(keys), np.int64)
+        found[order] = np.searchsorted(self.keys, keys[order])
+        return found
 
-    def days_since(self, entity: Whole, moment: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Return the days since the last thing strictly before each moment; NaN where there is none."""
-        first, last = self._before(entity, moment)
-        days = np.full(len(entity), np.nan)
-        past = last > first
-        latest = self.moments[self.keys[last[past] - 1] - entity[past] * (len(self.moments) + 1)]
-        days[past] = (moment[past] - latest) / np.timedelta64(1, "D")
-        return days
-
-    def _before(self, entity: Whole, moment: npt.NDArray[Any]) -> tuple[Whole, Whole]:
-        base = entity * (len(self.moments) + 1)
-        first = np.searchsorted(self.keys, base)
-        return first, np.searchsorted(self.keys, base + np.searchsorted(self.moments, moment))
+    def totals(self, amounts: Whole) -> Whole:
+        """Return running totals: what was added up before each place."""
+        return np.concatenate([[0], np.cumsum(amounts[self.order])])
