@@ -262,7 +262,7 @@ def figures(
         For each entity, and always for the customer, a small whole number for each one; -1 where missing.
     """
     clocks = {known: _Clock.of(happened) for known, happened in traces.known.items()}
-    found = {}
+    found: dict[str, npt.NDArray[np.float64]] = {}
     for entity in dict.fromkeys(aggregate.entity for aggregate in aggregates):
         for known, clock in clocks.items():
             own = [one for one in aggregates if (one.entity, one.known) == (entity, known)]
@@ -319,9 +319,7 @@ def _as_of(
             figure[asked] = clock.days_since(decided[asked], past.keys, (ever, last))
         else:
             new = aggregate.value == CUSTOMERS
-            amounts = (
-                _first_seen(entity, customer, clock.rank) if new else traces.marks[aggregate.value]
-            )
+            amounts = _first_seen(entity, customer, clock.rank) if new else traces.marks[aggregate.value]
             totals = past.totals(amounts[counted])
             figure[asked] = (totals[last] - totals[first]) / (
                 MINOR_UNITS if aggregate.value == "credit" else 1

@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.history import ENTITIES, offline
 from features.mapfile import Condition, Derivation, Division, Label, Mapping, Sales, read_mapping
-from features.reading import Cells, flags, numbers, read_table, texts, times, typed
+from features.reading import Cells, flags, numbers, parts, read_table, texts, times, typed
 from features.returns import BadInputError
 from features.splits import Mask, Split, apart, latest
 from features.table import KINDS, LABELS, Table
@@ -76,7 +76,7 @@ def load(data: Path | None, mapping: Path | None, *, purpose: str) -> Loaded:
         One sentence that names the file, the column and the row.
     """
     spec = read_mapping(mapping) if mapping else Mapping()
-    path = _locate(data, mapping, spec.table)
+    path = locate(data, mapping, spec.table)
     raw = _Raw(read_table(path), path.name)
     raw = raw.keep(raw.all_hold(spec.where))
     y: npt.NDArray[Any] | None = None
@@ -161,15 +161,40 @@ def _moment(text: str) -> Any:
     return times(Cells(pd.Series([text], name="date"), "mapping file"))[0]
 
 
-def _locate(data: Path | None, mapping: Path | None, table: str | None) -> Path:
-    """Return the file to read: `data`, the file in the folder `data`, or the mapping's own table."""
+def part_of(frame: pd.DataFrame, spec: Mapping, *, file: str) -> tuple[Table, npt.NDArray[np.int64]]:
+    """Return the canonical columns of some rows of a table, the history left out, and the rows' places.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows as they were read; the index is their place in the whole table, from 0.
+
+    Raises
+    ------
+    BadInputError
+        One sentence that names the file, the column and the row. That no line occurs twice in the whole
+        table is for the caller to see to.
+    """
+    raw = _Raw(frame, file)
+    raw = _Raw(frame[raw.all_hold(spec.where)], file)
+    columns = canonical(raw, spec)
+    _refuse_duplicates(raw, columns["return_line_id"])
+    return columns, raw.frame.index.to_numpy(np.int64)
+
+
+def locate(data: Path | None, mapping: Path | None, table: str | None) -> Path:
+    """Return what to read: `data`, the table in the folder `data`, or the mapping's own table.
+
+    A table is a file, or a folder of parts (`part*.parquet`).
+    """
     if data is None and (mapping is None or table is None):
         raise BadInputError("no table to read; give --data, or a mapping file that names its `table`.")
     if data is None:
         return Path(mapping or ".").parent / str(table)
     if data.is_dir():
         named = data / table if table else data / RETURNS_FILE
-        return named if named.exists() else data / RETURNS_FILE
+        named = named if named.exists() else data / RETURNS_FILE
+        return data if not named.exists() and parts(data) else named
     return data
 
 

@@ -43,22 +43,33 @@ class Cells:
             raise BadInputError(f"{place}: {problem.format(repr(str(self.column.iloc[row])[:40]))}.")
 
 
+def parts(folder: Path) -> list[Path]:
+    """Return the parts of a table that is a folder, in their order; none where it is a file.
+
+    Parts are named as Dask and Spark name them: `part.0.parquet`, `part-00000.parquet`.
+    """
+    return sorted(folder.glob("part*.parquet"), key=lambda path: (len(path.name), path.name))
+
+
 def read_table(path: Path) -> pd.DataFrame:
-    """Read one csv, csv.gz or parquet file.
+    """Read one csv, csv.gz or parquet file, or a folder of parquet parts.
 
     Raises
     ------
     BadInputError
         If the file is not there, is of another kind, cannot be read or has no rows.
     """
-    if not path.is_file():
+    pieces = parts(path)
+    if not path.is_file() and not pieces:
         raise BadInputError(
             f"{path}: no such file; name a {', '.join(READABLE)} file or a folder that holds one."
         )
-    if not path.name.endswith(READABLE):
+    if not pieces and not path.name.endswith(READABLE):
         raise BadInputError(f"{path.name}: cannot read this kind of file; use {', '.join(READABLE)}.")
     try:
-        if path.suffix == ".parquet":
+        if pieces:
+            frame = pd.concat([pd.read_parquet(piece) for piece in pieces])
+        elif path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         else:
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])

@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "evaluate": Command("training.commands", "Judge a model on rows it has not seen."),
     "promote": Command("training.commands", "Put a challenger through the gates and make it champion."),
     "rollback": Command("training.commands", "Give the crown back to the champion before."),
-    "score": Command("training.commands", "Answer every row of a table."),
+    "score": Command("training.scale.command", "Answer every row of a table."),
     "monitor": Command(
         "training.monitoring.command", "Watch the champions on live traffic and say when to retrain."
     ),

@@ -10,21 +10,21 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from features.mapping import load as load_table
 from features.returns import BadInputError
 from training import promote as promotion
-from training.answers import answers, card, load
+from training.answers import card, load
 from training.datasets import Dataset, read
 from training.evaluate import evaluate as judge
 from training.evaluate import table_of_figures
 from training.evidence.crew import Crew, follow
 from training.evidence.figures import Figures
 from training.fields import Sources, train_fields
-from training.options import AsJson, Data, Date, MappingFile, Model, Out, Seed, writable, write_table
+from training.named import folder_of, registry, source_of
+from training.options import AsJson, Data, Date, MappingFile, Model, Seed
 from training.settings import Settings
 from training.simulator.world import simulate as draw
 from training.simulator.world import write
-from training.tracking import Registered, Registry
+from training.tracking import Registered
 from training.train import TASKS, Trained, read_volumes, train_volume
 from training.train import train as train_task
 
@@ -65,7 +65,7 @@ def train(
     """Fit, judge beside a bare baseline, log to MLflow and register as challenger."""
     if task == "fields":
         sources = Sources(forms, Settings().home, corrections)
-        _show(train_fields(sources, registry=_registry(), seed=seed, now=datetime.now(UTC)))
+        _show(train_fields(sources, registry=registry(), seed=seed, now=datetime.now(UTC)))
         return
     if task not in (*EVERYTHING, "all"):
         raise BadInputError(f"'{task}' is no task; choose one of {', '.join(EVERYTHING)} or all.")
@@ -75,11 +75,11 @@ def train(
         name: read(name, data=data, mapping=mapping, as_of=as_of) for name in tasks if name != "volume"
     }
     volumes = read_volumes(data, mapping, freq=freq, as_of=as_of) if "volume" in tasks else None
-    registry, now = _registry(), datetime.now(UTC)
+    registered, now = registry(), datetime.now(UTC)
     for dataset in datasets.values():
-        _show(train_task(dataset, registry=registry, seed=seed, tune=tune, now=now))
+        _show(train_task(dataset, registry=registered, seed=seed, tune=tune, now=now))
     if volumes is not None:
-        _show(train_volume(volumes, registry=registry, seed=seed, now=now))
+        _show(train_volume(volumes, registry=registered, seed=seed, now=now))
 
 
 def evaluate(
@@ -94,7 +94,7 @@ def evaluate(
     if model == "all":
         figures, title = _together(data, mapping, seed), "what the models bring together"
     else:
-        figures, title = _alone(_folder(model), data, mapping, seed)
+        figures, title = _alone(folder_of(model), data, mapping, seed)
     typer.echo(table_of_figures(figures, title=title))
     if as_json:
         typer.echo(json.dumps(figures))
@@ -111,7 +111,7 @@ def _alone(folder: Path, data: Path | None, mapping: Path | None, seed: int) -> 
 
 def _together(data: Path | None, mapping: Path | None, seed: int) -> Figures:
     """Follow the recommendations of the registered models through the test rows of a simulated history."""
-    folders = {task: _folder(task) for task in ("condition", "recovery", "workload")}
+    folders = {task: folder_of(task) for task in ("condition", "recovery", "workload")}
     dataset = _dataset(card(folders["recovery"]), data, mapping)
     crew = Crew(**{task: load(folder) for task, folder in folders.items()})
     return follow(crew, dataset.test, rng=np.random.default_rng(seed))
@@ -119,11 +119,11 @@ def _together(data: Path | None, mapping: Path | None, seed: int) -> Figures:
 
 def promote(model: Model, *, seed: Seed = 0) -> None:
     """Put a challenger (or `all`) through the gates; make it champion and hand it to the service."""
-    registry, now = _registry(), datetime.now(UTC)
+    registered, now = registry(), datetime.now(UTC)
     names = [f"recoup-{task}@challenger" for task in EVERYTHING] if model == "all" else [_challenger(model)]
     for name in names:
-        challenger = registry.find(name)
-        gates = promotion.promote(challenger, registry=registry, seed=seed, now=now)
+        challenger = registered.find(name)
+        gates = promotion.promote(challenger, registry=registered, seed=seed, now=now)
         for gate in gates:
             typer.echo(f"  {gate.name}: {gate.finding}")
         typer.echo(f"{challenger.name} version {challenger.version} is champion")
@@ -132,57 +132,16 @@ def promote(model: Model, *, seed: Seed = 0) -> None:
 def rollback(model: Model) -> None:
     """Give the crown back to the champion before the present one."""
     task = model.removeprefix("recoup-").partition("@")[0]
-    earlier = promotion.rollback(task, registry=_registry(), now=datetime.now(UTC))
+    earlier = promotion.rollback(task, registry=registry(), now=datetime.now(UTC))
     typer.echo(f"{earlier.name} version {earlier.version} is champion again")
-
-
-def score(
-    model: Model,
-    *,
-    data: Data = None,
-    mapping: MappingFile = None,
-    out: Out,
-) -> None:
-    """Answer every row of a table, in its order."""
-    writable(out)
-    folder = _folder(model)
-    facts = card(folder)
-    if facts["task"] == "volume":
-        raise BadInputError("volume answers no rows; use `recoup-lab forecast`.")
-    source, meaning = _source(facts, data, mapping)
-    loaded = load_table(source, meaning, purpose="score")
-    found = answers(facts["task"], load(folder), loaded.table)
-    found.insert(0, "return_line_id", loaded.table["return_line_id"])
-    write_table(found, out)
-    typer.echo(f"{len(found)} rows: {out}")
-
-
-def _registry() -> Registry:
-    settings = Settings()
-    return Registry(settings.mlflow_home, uri=settings.tracking_uri)
-
-
-def _folder(model: str) -> Path:
-    """Return the files of a model that is named or is a folder itself."""
-    if (Path(model) / "card.json").is_file():
-        return Path(model)
-    return _registry().find(model).folder
 
 
 def _challenger(model: str) -> str:
     return model if "@" in model or "/" in model else f"recoup-{model.removeprefix('recoup-')}@challenger"
 
 
-def _source(
-    facts: dict[str, Any], data: Path | None, mapping: Path | None
-) -> tuple[Path | None, Path | None]:
-    """Return what was given, else what the model was trained on and with."""
-    own = Path(facts["mapping"]) if facts["mapping"] else None
-    return (data if data or mapping else Path(facts["data"])), mapping or own
-
-
 def _dataset(facts: dict[str, Any], data: Path | None, mapping: Path | None) -> Dataset:
-    source, meaning = _source(facts, data, mapping)
+    source, meaning = source_of(facts, data, mapping)
     own = data is None and mapping is None and facts["as_of"]
     as_of = datetime.fromisoformat(facts["as_of"]) if own else None
     return read(facts["task"], data=source, mapping=meaning, as_of=as_of)

@@ -22,6 +22,16 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow server; SQLite under home by default",
     )
+    rows_at_once: int = Field(
+        2_000_000,
+        ge=1,
+        description="rows that this machine's memory holds; `score` takes a larger table in parts",
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="processes of a local Dask cluster; as many as there are processors by default",
+    )
 
     @property
     def mlflow_home(self) -> Path:

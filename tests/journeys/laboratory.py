@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +36,29 @@ class Laboratory:
 
     def run(self, *words: object) -> subprocess.CompletedProcess[str]:
         """Run a command and hand back what it said."""
+        return subprocess.run(
+            self._command(words), **self._place, capture_output=True, text=True, check=False
+        )
+
+    @contextmanager
+    def started(self, *words: object) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a command for the length of a block; what it says is kept in `said.log`."""
+        with (self.home / "said.log").open("wb") as log:
+            process = subprocess.Popen(self._command(words), **self._place, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @property
+    def _place(self) -> dict[str, Any]:
         env = {**os.environ, "RECOUP_HOME": str(self.home), "OMP_NUM_THREADS": "1"}
         env.pop("MLFLOW_TRACKING_URI", None)
-        command = [Path(sys.executable).parent / "recoup-lab", *map(str, words)]
-        return subprocess.run(command, cwd=self.home, env=env, capture_output=True, text=True, check=False)
+        return {"cwd": self.home, "env": env}
+
+    def _command(self, words: tuple[object, ...]) -> list[str]:
+        return [str(Path(sys.executable).parent / "recoup-lab"), *map(str, words)]
 
     def must(self, *words: object) -> str:
         """Run a command that has to succeed."""
