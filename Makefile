@@ -12,7 +12,7 @@ export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_THREAD_LIMIT := 1
 
-.PHONY: help demo test serve bench check format lint types layers tests docs chromium lock bento container audit sbom clean
+.PHONY: help demo test serve bench check format lint types layers tests docs chromium haproxy lock bento container audit sbom clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,7 +48,7 @@ types: $(READY)
 layers: $(READY)
 	$(BIN)/lint-imports
 
-tests: $(READY) chromium
+tests: $(READY) chromium haproxy
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
@@ -60,6 +60,15 @@ chromium:
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null \
 	      || echo "Chromium could not be installed: the tests of the pages will fail" >&2; \
 	  else echo "No Chromium here and no right to install it: the tests of the pages will fail (apt-get install chromium)" >&2; fi; }
+
+# Replicas are tested behind a real load balancer, in the same way.
+haproxy:
+	@command -v haproxy >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "No haproxy here: installing Debian's for the tests of replicas (apt-get install haproxy)"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null \
+	      || echo "haproxy could not be installed: the tests of replicas will be skipped" >&2; \
+	  else echo "No haproxy here and no right to install it: the tests of replicas will be skipped (apt-get install haproxy)" >&2; fi; }
 
 bench: $(READY) ## every benchmark, or one: BENCH=name; QUICK=1 a minute each, FULL=1 the long version
 	$(BIN)/python -m benchmarks $(BENCH)

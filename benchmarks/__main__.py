@@ -10,6 +10,7 @@ import time
 from benchmarks.report import RESULTS, Mode, write
 
 NAMES = (
+    "batch_scale",
     "contract_cases",
     "documents_quality",
     "documents_speed",

@@ -103,7 +103,10 @@ class Clients:
             return
         (approval,) = (one["id"] for one in said["approvals"] if one["rule"] == RULE)
         path, voting = f"/v1/approvals/{approval}", headers(self._keys["supervisor"], f"{name}/vote")
-        voting |= {"If-Match": client.get(path, headers=voting).headers["ETag"]}
+        read = client.get(path, headers=voting)
+        if read.status_code != httpx.codes.OK:
+            return  # the balancer's service was killed: the vote was not cast
+        voting |= {"If-Match": read.headers["ETag"]}
         body = {"vote": "approve", "comment": "as agreed"}
         self._told.call(client, f"{name}/vote", Call(f"{path}/votes", body, voting))
 

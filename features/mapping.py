@@ -88,7 +88,7 @@ def load(data: Path | None, mapping: Path | None, *, purpose: str) -> Loaded:
     table: Table = columns if purpose == "volume" else {**columns, **offline(columns)}
     return Loaded(
         source=str(path),
-        frame=pd.DataFrame(columns),
+        frame=pd.DataFrame(columns, copy=False),
         table=table,
         mapping=spec,
         y=y,

@@ -81,12 +81,12 @@ def make_home(tmp_path_factory: pytest.TempPathFactory, champions_home: Path) ->
 
 
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[[Home], Served]]:
+def serve() -> Iterator[Callable[..., Served]]:
     """Start services by `recoup serve`; whatever still runs at the end is killed."""
     all_of_them: list[Running] = []
 
-    def start_one(home: Home) -> Served:
-        port = free_port()
+    def start_one(home: Home, port: int | None = None) -> Served:
+        port = port or free_port()
         running = start(recoup(port), port, env=home.env, log=home.folder / "service.log")
         all_of_them.append(running)
         return Served(home, running)

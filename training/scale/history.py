@@ -130,7 +130,7 @@ class Exchange:
             with pq.ParquetFile(self._traces(entity, batch)) as file:
                 pieces.append(file.read_row_group(bucket))
         table = pa.concat_tables(pieces)
-        columns = {name: table[name].to_numpy() for name in table.column_names}
+        columns: dict[str, npt.NDArray[Any]] = {name: table[name].to_numpy() for name in table.column_names}
         return {**columns, entity: columns["code"]}, [piece.num_rows for piece in pieces]
 
     def _traces(self, entity: str, batch: int) -> Path:
