@@ -19,7 +19,7 @@ by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def test_every_notebook_has_its_script():
-    assert [path.name[0] for path in NOTEBOOKS] == list("1345")
+    assert [path.name[0] for path in NOTEBOOKS] == list("123456")
     assert {path.stem for path in NOTEBOOKS} == {path.stem for path in FOLDER.glob("*.py")}
 
 
