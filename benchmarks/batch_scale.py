@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from benchmarks import ledger_size
 from benchmarks.report import Figure, Mode
 from benchmarks.running import ROOT
 from features.mapping import load as load_table
@@ -73,6 +74,7 @@ def run(mode: Mode) -> dict[str, Figure]:
         figures = {}
         for task in TASKS:
             figures |= beside_lightgbm(folder, task)
+        figures |= ledger_size.figures(folder)
         return figures | grown(folder, world.returns, size) | forecasts(size)
 
 

@@ -91,7 +91,7 @@ def _batches(key: str, count: int) -> Iterator[bytes]:
     for batch in range(count):
         lines = BATCH // len(LIFE)
         told = [
-            _event(f"RMA-{batch}-{line}/1", step, START + timedelta(hours=batch + step))
+            event(f"RMA-{batch}-{line}/1", step, START + timedelta(hours=batch + step))
             for line in range(lines)
             for step in range(len(LIFE))
         ]
@@ -99,7 +99,8 @@ def _batches(key: str, count: int) -> Iterator[bytes]:
         yield request("/v1/events", json.dumps(told).encode(), headers)
 
 
-def _event(line: str, step: int, moment: datetime) -> dict[str, object]:
+def event(line: str, step: int, moment: datetime) -> dict[str, object]:
+    """One step of the life of a line."""
     data = {"grade": "B", "minutes": 7.5} if LIFE[step] is EventType.INSPECTION_COMPLETED else {}
     return {
         "specversion": "1.0",
