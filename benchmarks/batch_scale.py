@@ -183,7 +183,11 @@ def scored(folder: Path, rows: int, *, workers: int) -> tuple[float, float]:
     """Score by the command with the fraud model: seconds, and the highest memory of its processes in GB."""
     out = folder / f"scores{rows}-{workers}"
     words = ["score", str(folder / "fraud"), "--data", str(folder / f"table{rows}"), "--out", str(out)]
-    settings = {"RECOUP_HOME": str(folder / "home"), "RECOUP_WORKERS": str(workers), "OMP_NUM_THREADS": "1"}
+    settings = {
+        "RECOUP_HOME": str(folder / "home"),
+        "RECOUP_LAB_WORKERS": str(workers),
+        "OMP_NUM_THREADS": "1",
+    }
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "training", *words], cwd=ROOT, env=os.environ | settings

@@ -80,7 +80,8 @@ def _flag(values: npt.NDArray[Any]) -> Whole:
 def _among(column: str, codes: frozenset[Any]) -> Callable[[Table], Whole]:
     def of(table: Table) -> Whole:
         values = objects(table, column)
-        return np.fromiter((value in codes for value in values), np.int64, len(values))
+        known = {value: value in codes for value in set(values.tolist())}
+        return np.fromiter(map(known.__getitem__, values), np.int64, len(values))
 
     return of
 

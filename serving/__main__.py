@@ -110,6 +110,10 @@ def settings() -> None:
         shown = "(set)" if name == "database_url" and value else value
         print(f"RECOUP_{name.upper()}={shown}\n    {field.description}")
     print("MLFLOW_TRACKING_URI\n    where recoup-lab records runs; SQLite under home by default")
+    print("RECOUP_ROWS_AT_ONCE\n    rows from which recoup-lab scores a table in parts; 2000000 by default")
+    print(
+        "RECOUP_LAB_WORKERS\n    processes of its local cluster; as many as there are processors by default"
+    )
 
 
 keys.command("create")(keeping.create_key)

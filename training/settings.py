@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         ge=1,
         description="rows that this machine's memory holds; `score` takes a larger table in parts",
     )
-    workers: int | None = Field(
+    lab_workers: int | None = Field(
         None,
         ge=1,
         description="processes of a local Dask cluster; as many as there are processors by default",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docs.building.commands import commands
 from docs.building.hooks import DOCS, navigation, states
 from features.columns import COLUMNS
 from features.returns import FACTS
@@ -78,6 +79,24 @@ def test_the_reference_is_that_of_the_code(site):
     for name, words in wanted.items():
         page = (site / "reference" / f"{name}.html").read_text()
         assert not [word for word in words if word not in page], name
+
+
+def test_every_command_in_the_guides_exists_with_its_options():
+    """Whatever a block of code tells a reader to type, the tutorial's lines among it."""
+    known = {
+        name: set(re.findall(r"--[a-z-]+", options))
+        for name, options in re.findall(r"### `(recoup[^`]+)`\n(.*?)(?=\n##|\Z)", commands(), re.DOTALL)
+    }
+    told = []
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        for block in re.findall(r"```\w*\n(.*?)```", page.read_text(), re.DOTALL):
+            lines = re.sub(r"\\\n|#.*", " ", block)
+            told += re.findall(r"(?:^|[\s/])(recoup(?:-lab)? [a-z][^\n|&;)]*)", lines)
+    assert len(told) > 30
+    for words in told:
+        name = max((one for one in known if f"{words} ".startswith(f"{one} ")), key=len, default=None)
+        assert name, words
+        assert set(re.findall(r"--[a-z-]+", words)) <= known[name] | {"--help"}, words
 
 
 def test_every_figure_has_a_meaning():

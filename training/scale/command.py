@@ -48,7 +48,7 @@ def score(
     spec = read_mapping(meaning) if meaning else Mapping()
     table, settings = locate(source, meaning, spec.table), Settings()
     if scheduler or not out.suffix or _rows(table) > settings.rows_at_once:
-        at = Cluster(scheduler, settings.workers)
+        at = Cluster(scheduler, settings.lab_workers)
         rows = in_parts(
             folder.resolve(),
             table.resolve(),
