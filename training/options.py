@@ -23,6 +23,9 @@ Date = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC date or time.")
 ]
 Out = Annotated[Path, typer.Option(help="The .csv or .parquet file to write.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="A Dask scheduler, such as tcp://10.0.0.7:8786; this machine by default.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
 Horizon = Annotated[int, typer.Option(help="Periods ahead, 1 to 90.")]
 Freq = Annotated[str, typer.Option(help="D, W (from Monday), M or Q.")]

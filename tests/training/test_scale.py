@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,10 @@ from features.table import Table, rows, take
 from models import fraud
 from training.answers import CARD, answers, load
 from training.datasets import read
+from training.forecasting.backtest import origins_of, rolled
+from training.forecasting.history import panel_of
 from training.scale import parts, scoring
+from training.scale.cluster import each
 from training.scale.history import Exchange
 from training.scale.parts import parts_of
 from training.scale.scoring import Work, merged, score
@@ -217,3 +221,16 @@ def test_text_is_not_read_in_parts(tmp_path):
     path.write_text("site\nDAL1\n")
     with pytest.raises(BadInputError, match="only parquet is read in parts"):
         parts_of(path)
+
+
+def no_rivals(y, nodes, panel, *, horizon) -> dict:
+    return {}
+
+
+def test_a_backtest_on_a_cluster_gives_the_same_figures(world, client):
+    """Origins go to the workers, and come back in their order."""
+    panel = panel_of(world, None, freq="D", levels=("region",))
+    at = origins_of(panel, horizon=7, count=4, step=7)
+    ways = ({}, {"over": partial(each, client, label="origins")})
+    alone, shared = (rolled(panel, at, horizon=7, seed=1, rivals=no_rivals, **way).figures() for way in ways)
+    assert shared == alone

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
 import numpy as np
@@ -18,7 +19,8 @@ from training.forecasting.baselines import baselines
 from training.forecasting.history import forecast_of, panel_of
 from training.forecasting.measures import OWN, Backtest, Outlook, naive_error, summed
 from training.forecasting.pictures import pictures
-from training.options import AsJson, Data, Freq, Horizon, Levels, MappingFile, Seed, names_of
+from training.options import AsJson, Data, Freq, Horizon, Levels, MappingFile, Scheduler, Seed, names_of
+from training.scale.cluster import Cluster, each
 from training.settings import Settings
 from training.tracking import Registry
 
@@ -38,14 +40,20 @@ def backtest(  # noqa: PLR0913 - a command line reads its options from the signa
     origins: Annotated[int, typer.Option(min=1, help="Rolling origins, newest last.")] = 26,
     step: Annotated[int | None, typer.Option(min=1, help="Periods between origins: 7 days, else 1.")] = None,
     track: Annotated[bool, typer.Option(help="Log figures and plots to MLflow.")] = True,
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
     seed: Seed = 0,
 ) -> None:
     """Measure forecasts against what came, beside statsforecast, hierarchicalforecast and mlforecast."""
     panel = panel_of(data, mapping, freq=freq, levels=names_of(levels))
     at = origins_of(panel, horizon=horizon, count=origins, step=step or STEP[freq])
-    with typer.progressbar(at, label="origins", file=sys.stderr) as each:
-        found = rolled(panel, each, horizon=horizon, seed=seed)
+    if scheduler is None:
+        with typer.progressbar(at, label="origins", file=sys.stderr) as bar:
+            found = rolled(panel, bar, horizon=horizon, seed=seed)
+    else:
+        with Cluster(scheduler).client() as client:
+            over = partial(each, client, label="origins")
+            found = rolled(panel, at, horizon=horizon, seed=seed, over=over)
     figures = found.figures()
     if track:
         facts = {"data": data, "mapping": mapping, "horizon": horizon, "freq": freq, "origins": len(at)}
@@ -69,21 +77,40 @@ def origins_of(panel: volume.Panel, *, horizon: int, count: int, step: int) -> l
 
 
 def rolled(
-    panel: volume.Panel, origins: Iterable[int], *, horizon: int, seed: int, rivals: Rivals = baselines
+    panel: volume.Panel,
+    origins: Iterable[int],
+    *,
+    horizon: int,
+    seed: int,
+    rivals: Rivals = baselines,
+    over: Callable[..., Iterable[tuple[int, dict[str, Outlook]]]] = map,
 ) -> Backtest:
-    """Forecast from every origin what is known now, with our model and with every baseline."""
+    """Forecast from every origin what is known now, with our model and with every baseline.
+
+    Parameters
+    ----------
+    over : callable
+        Does some work for every origin, in their order: `map`, or the processes of a cluster.
+    """
     nodes = list(volume.nodes(panel.keys))
     said: dict[str, list[Outlook]] = {}
     actual, scale, at = [], [], []
-    for origin in origins:
+    work = partial(_from_origin, panel=panel, horizon=horizon, seed=seed, rivals=rivals)
+    for origin, outlook_of in over(work, origins):
         known = panel.until(origin)
-        for model, outlook in outlooks(known, horizon=horizon, seed=seed, rivals=rivals).items():
+        for model, outlook in outlook_of.items():
             said.setdefault(model, []).append(outlook)
         actual.append(summed(panel.y[:, origin : origin + horizon], nodes))
         scale.append(naive_error(summed(known.y, nodes)))
         at.append(origin)
     block = -(-horizon // max(int(np.diff(at).min()), 1)) if len(at) > 1 else 1
     return Backtest(panel.levels, nodes, np.stack(actual), np.stack(scale), said, max(block, 1), seed)
+
+
+def _from_origin(
+    origin: int, *, panel: volume.Panel, horizon: int, seed: int, rivals: Rivals
+) -> tuple[int, dict[str, Outlook]]:
+    return origin, outlooks(panel.until(origin), horizon=horizon, seed=seed, rivals=rivals)
 
 
 def outlooks(

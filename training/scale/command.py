@@ -15,7 +15,7 @@ from features.reading import parts
 from features.returns import BadInputError
 from training.answers import answers, card, load
 from training.named import folder_of, source_of
-from training.options import Data, MappingFile, Model, writable, write_table
+from training.options import Data, MappingFile, Model, Scheduler, writable, write_table
 from training.scale.cluster import Cluster
 from training.scale.scoring import in_parts
 from training.settings import Settings
@@ -29,9 +29,7 @@ def score(
     out: Annotated[
         Path, typer.Option(help="The .csv or .parquet file to write, or a folder for parquet parts.")
     ],
-    scheduler: Annotated[
-        str | None, typer.Option(help="A Dask scheduler, such as tcp://10.0.0.7:8786; local by default.")
-    ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Answer every row of a table, in its order.
 
