@@ -223,6 +223,21 @@ def test_text_is_not_read_in_parts(tmp_path):
         parts_of(path)
 
 
+def test_parts_without_rows_are_left_out_and_a_table_of_them_is_refused(
+    world, expected, client, work_of, tmp_path
+):
+    frame = pd.read_parquet(world / "returns.parquet")
+    source = in_parts(frame, tmp_path / "parts", count=2)
+    frame.head(0).to_parquet(source / "part.7.parquet", index=False)
+    work = work_of(source)
+    assert score(work, client) == RETURNS
+    pd.testing.assert_frame_equal(scores(work), expected, check_exact=True)
+    for path in source.glob("part.[01].parquet"):
+        path.unlink()
+    with pytest.raises(BadInputError, match="the table has no rows"):
+        work_of(source, out="none")
+
+
 def no_rivals(y, nodes, panel, *, horizon) -> dict:
     return {}
 

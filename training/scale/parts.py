@@ -64,10 +64,12 @@ class Part:
 def parts_of(table: Path) -> list[Part]:
     """Cut a parquet file or a folder of parquet parts, from what the files say of themselves.
 
+    What holds no rows is left out.
+
     Raises
     ------
     BadInputError
-        If it is neither, or a file cannot be read.
+        If it is neither, a file cannot be read, or there are no rows at all.
     """
     files = files_of(table) or [table]
     if any(file.suffix != ".parquet" or not file.is_file() for file in files):
@@ -80,10 +82,14 @@ def parts_of(table: Path) -> list[Part]:
             raise BadInputError(f"{file.name}: cannot be read as a table: {error}") from error
         wanted = [tuple(range(len(sizes)))] if table.is_dir() else [(group,) for group in range(len(sizes))]
         for groups in wanted:
+            if not sum(sizes[group] for group in groups):
+                continue
             name = file.name if table.is_dir() else f"part-{groups[0]:05d}.parquet"
             row = found[-1].first_row + found[-1].rows if found else 0
             batch = found[-1].batches.stop if found else 0
             found.append(Part(name, file, groups, tuple(sizes[group] for group in groups), row, batch))
+    if not found:
+        raise BadInputError(f"{table.name}: the table has no rows.")
     return found
 
 

@@ -131,10 +131,10 @@ def _begin(work: Work) -> None:
         "parts": [[str(part.path), part.rows, part.path.stat().st_mtime_ns] for part in work.parts],
     }
     if not record.exists():
-        if work.out.exists() and any(work.out.iterdir()):
+        unfinished = record.with_suffix(".partial")
+        if work.out.exists() and set(work.out.iterdir()) - {unfinished}:
             raise BadInputError(f"{work.out}: this folder holds other files; name another --out.")
         work.out.mkdir(parents=True, exist_ok=True)
-        unfinished = record.with_suffix(".partial")
         unfinished.write_text(json.dumps(facts))
         unfinished.replace(record)
     elif json.loads(record.read_text()) != facts:
