@@ -147,7 +147,7 @@ def _traces(table: Table, entity: str, aggregates: Sequence[Aggregate]) -> dict[
     traces = Traces.of(table, aggregates)
     new = any(aggregate.value == CUSTOMERS for aggregate in aggregates)
     customer = _hashes(objects(table, ENTITIES["customer"])) if new else np.zeros(len(code), np.int64)
-    columns = {
+    columns: dict[str, npt.NDArray[Any]] = {
         "code": code,
         "row": np.arange(len(code), dtype=np.int32),
         "customer": code if entity == "customer" else customer,
