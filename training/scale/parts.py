@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from features.reading import parts as files_of
 from features.returns import BadInputError
 
-ROWS: Final = 250_000  # of a batch; a row takes about 2 kB while it is scored
+ROWS: Final = 250_000  # of a batch; a planning default: scored 100,000 at a time, two workers held 1.7 GB
 
 
 @dataclass(frozen=True, slots=True)
