@@ -167,7 +167,7 @@ def test_a_dump_verifies_offline_to_the_same_head(ledger: Ledger, tmp_path: Path
     assert [file.name for file in tmp_path.glob("dump*")] == ["dump.jsonl"]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(min_value=0), byte=st.integers(0, 255))
 def test_any_changed_byte_of_a_dump_is_found(dump: Path, tmp_path: Path, place: int, byte: int):
     content = bytearray(dump.read_bytes())

@@ -68,7 +68,7 @@ def test_a_refusal_by_the_database_is_the_ledgers_own(ledger: Ledger) -> None:
     assert ledger.verify().valid
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(VALUES)
 def test_quick_canonical_json_is_that_of_rfc_8785(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)

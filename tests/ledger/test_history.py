@@ -115,7 +115,7 @@ def sqlite_address(sqlite_pattern: Path, tmp_path_factory: pytest.TempPathFactor
     return str(tmp_path_factory.mktemp("history") / "ledger.db")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(many=cases())
 def test_the_ledger_knows_what_the_table_knows_at_every_moment(
     sqlite_pattern: Path, sqlite_address: str, many: list[Case]

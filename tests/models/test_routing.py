@@ -35,7 +35,7 @@ def places(capacities) -> tuple[Site, ...]:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(BATCHES, CAPACITIES)
 def test_no_plan_exceeds_capacity_or_permission(returns, capacities):
     recovery, units, hazmat = zip(*returns, strict=True)
@@ -81,7 +81,7 @@ def test_a_single_return_never_takes_a_place_that_is_not_there():
     assert choose(lines([50.0]), (full,)) == NOWHERE
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(BATCHES, CAPACITIES, st.floats(0, 30))
 def test_one_by_one_no_site_is_overfilled_and_nothing_hazardous_strays(returns, capacities, price):
     sites = tuple(replace(site, price=price * i) for i, site in enumerate(places(capacities)))
@@ -97,7 +97,7 @@ def test_one_by_one_no_site_is_overfilled_and_nothing_hazardous_strays(returns, 
         sites = (*sites[:chosen], left, *sites[chosen + 1 :])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 30)), min_size=1, max_size=5), st.integers(0, 3))
 def test_no_other_assignment_of_a_small_batch_is_worth_more(returns, room):
     """Every assignment is tried: those that send as many lines bring no more, but for the solver's gap."""

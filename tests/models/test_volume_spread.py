@@ -21,7 +21,7 @@ def a_dispersion(*, total: float = 0.0, family: float = 0.0, batch: float = 0.0)
     return Dispersion(levels, batch)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.0, 0.2), st.floats(0.0, 4.0), st.integers(0, 1000))
 def test_paths_spread_as_the_dispersion_says_around_the_mean(total: float, batch: float, seed: int):
     """Law of total variance: Poisson, batches and the shared level add up."""

@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.documents.values.parsers import (
@@ -58,7 +58,6 @@ def test_what_is_no_amount_gives_nothing(text: str):
     assert money(text) is None
 
 
-@settings(deadline=None)  # the first parse loads the language
 @given(DAYS, st.sampled_from(["%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%d", "%Y/%m/%d"]))
 def test_a_day_first_date_comes_back_as_the_same_day(day: dt.date, pattern: str):
     read = date(day.strftime(pattern), order="DMY")
@@ -66,7 +65,6 @@ def test_a_day_first_date_comes_back_as_the_same_day(day: dt.date, pattern: str)
     assert read.value == day.isoformat()
 
 
-@settings(deadline=None)  # the first parse loads the language
 @given(DAYS, st.sampled_from(["%m/%d/%Y", "%b %d, %Y", "%B %d, %Y"]))
 def test_a_month_first_date_comes_back_as_the_same_day(day: dt.date, pattern: str):
     read = date(day.strftime(pattern), order="MDY")
