@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from statistics import median
 from typing import Final
 
@@ -18,8 +18,12 @@ from features.documents.document import Barcode, Box, Page, Polygon, Word
 PHRASE_GAP: Final = 1.25  # heights of text: wider than a space
 PHRASE_PITCH: Final = 1.9  # widths of a glyph: wider than a typewriter's space
 CODE_GAP: Final = 0.3  # heights: narrower than a space
-SAME_ROW: Final = 0.5  # share of the lower word's height by which middles may differ
+BROKEN_GAP: Final = 0.5  # heights beside a dash or point, which stand in wide cells of a typewriter's row
+SAME_ROW: Final = 0.5  # share of the lower word's height by which middles may differ, or which both share
+ALIKE: Final = 1.6  # heights of two words of one size of type: one with ascenders, one without
 MEANT = re.compile(r"[\w#$%&:@/+\u20ac\u00a3-](?<!_)")  # lone strokes are lines and specks
+POINTED: Final = re.compile(r"[.,]\d+")
+PREFIX: Final = re.compile(r"[A-Z]{1,4}")
 JOINED = re.compile(r"(?<=[A-Za-z.)])(:)(?=[^\s:/\\])|(?<=[A-Za-z])(#)(?=[\w])")
 
 
@@ -105,19 +109,26 @@ def rows(words: Iterable[Word]) -> list[list[Word]]:
 def _mended(line: Sequence[Word]) -> list[Word]:
     """Return the row with codes joined that were read in pieces: digits with less than a space between."""
     mended = [line[0]]
-    for word in line[1:]:
+    for word, following in zip_longest(line[1:], line[2:]):
         last = mended[-1]
-        gap = word.box.left - last.box.right
-        if (
-            last.text[-1].isdigit()
-            and word.text[0].isdigit()
-            and gap < CODE_GAP * last.box.height
-            and last.confidence < 1
+        gap = (word.box.left - last.box.right) / max(last.box.height, word.box.height, 1.0)
+        digits = last.text[-1].isdigit() and word.text[0].isdigit()
+        if last.confidence < 1 and (
+            (digits and gap < CODE_GAP) or (gap < BROKEN_GAP and _broken(last, word, following))
         ):
             mended[-1] = _joined(last, word)
         else:
             mended.append(word)
     return mended
+
+
+def _broken(last: Word, word: Word, following: Word | None) -> bool:
+    """Tell whether two words are pieces of one code or amount, broken at a dash or point: `DN - 066336`."""
+    if POINTED.fullmatch(word.text):
+        return last.text[-1].isalnum()
+    if word.text == "-":
+        return bool(PREFIX.fullmatch(last.text) and following and following.text[0].isdigit())
+    return bool(PREFIX.fullmatch(last.text[:-1]) and last.text[-1] == "-" and word.text[0].isdigit())
 
 
 def _joined(first: Word, second: Word) -> Word:
@@ -132,7 +143,10 @@ def _level(line: Sequence[Word], word: Word) -> bool:
     heights = (nearest.box.height, word.box.height)
     # A dash is as high as its ink, and stands anywhere between the feet and heads of its neighbours.
     flat = not (any(map(str.isalnum, nearest.text)) and any(map(str.isalnum, word.text)))
-    return apart <= SAME_ROW * max(max(heights) if flat else min(heights), 1.0)
+    shared = min(nearest.box.bottom, word.box.bottom) - max(nearest.box.top, word.box.top)
+    return apart <= SAME_ROW * max(max(heights) if flat else min(heights), 1.0) or (
+        max(heights) <= ALIKE * min(heights) and shared >= SAME_ROW * min(heights)
+    )
 
 
 def parted(word: Word) -> list[Word]:

@@ -20,8 +20,11 @@ COLUMNS: Final = frozenset({
 # Without one of these a row of heads is not about items.
 NAMING: Final = frozenset({"item", "description", "serial", "quantity"})
 FEWEST: Final = 2
-RENAMES: Final = {"pieces": "quantity"}  # in a row, pieces are its own
+# In a row, pieces and amounts are its own; the column's sum is a field of the whole paper.
+RENAMES: Final = {"pieces": "quantity", "gross_amount": "line_total", "total": "line_total"}
+SUMMED: Final = frozenset({"gross_amount", "total"})  # heads that label the sum below their column as well
 GAP: Final = 3.5  # heights of text between a row and the next; further down another part of the page begins
+ALIGNED: Final = 0.5  # heights of text by which a word may begin beside the head of its column
 SURE: Final = 0.85  # how far a cell of a table is believed
 
 
@@ -60,7 +63,8 @@ def tables(
         number += 1
         if not heads:
             continue
-        opened, found = frozenset(id(phrase) for phrase in rows[number - 1]), []
+        summed = {id(head.label.phrase) for head in heads if head.label and head.label.name in SUMMED}
+        opened, found = frozenset(id(phrase) for phrase in rows[number - 1]) - summed, []
         floor = max(head.box.bottom for head in heads)
         while number < len(rows) and (row := _row(rows[number], heads, floor, sheet, labels)):
             read = tuple(_cells(row, heads, order=order))
@@ -105,7 +109,7 @@ def _row(
     top = min(phrase.box.top for phrase in row)
     if top - floor > GAP * height or any(labels.get(id(phrase)) for phrase in row):
         return {}
-    bounds = _bounds(heads, sheet, level=row[0].box.middle)
+    bounds = _bounds(heads, sheet, level=row[0].box.middle) or _aligned(row, heads)
     cells: dict[int, list[Word]] = {}
     for phrase in row:
         for words in _parted(phrase, bounds):
@@ -120,6 +124,16 @@ def _bounds(heads: Sequence[Column], sheet: Sheet, *, level: float) -> list[floa
         for line in sheet.verticals
         if line.top <= level <= line.bottom and heads[0].box.left < line.left < heads[-1].box.right
     )
+
+
+def _aligned(row: Sequence[Phrase], heads: Sequence[Column]) -> list[float]:
+    """Return where unruled columns begin: left of their heads, if a word of the row begins below each."""
+    words = [word for phrase in row for word in phrase.words]
+    begun = [
+        any(abs(word.box.left - head.box.left) <= ALIGNED * word.box.height for word in words)
+        for head in heads[1:]
+    ]
+    return [head.box.left - heads[0].box.height / 2 for head in heads[1:]] if all(begun) else []
 
 
 def _parted(phrase: Phrase, bounds: Sequence[float]) -> list[list[Word]]:

@@ -41,10 +41,11 @@ CODES: Final = (
 )
 MAX_YEARS_AHEAD: Final = 2100
 MIN_YEAR: Final = 1900
+CLEAR_ORIGIN: Final = 3  # marks of a country on a paper
 LAST_OF_THIS_CENTURY: Final = 68  # two digits above it are of the last one, as POSIX has it
 
 _SYMBOL = "|".join(sorted((re.escape(s) for s in (*SYMBOLS, *CODES)), key=len, reverse=True))
-_DIGITS = r"(?:\d{1,3}(?:[ ,.']\d{3})+|\d+)(?:[.,]\d{1,3})?"
+_DIGITS = r"(?:\d{1,3}(?:[ ,.'] ?\d{3})+|\d+)(?:[.,]\d{1,3})?"
 _MONEY = re.compile(
     rf"(?P<open>\()?\s*(?P<minus>[-\u2212])?\s*(?P<before>{_SYMBOL})?\s*(?P<inner>[-\u2212])?\s*(?P<digits>{_DIGITS}|[.,]\d\d)"
     rf"\s*(?P<after>{_SYMBOL})?\s*(?P<close>\))?(?P<trailing>\s?[-\u2212]|\s?CR\b)?",
@@ -62,6 +63,7 @@ _RANGE = re.compile(rf"({_DATE})\s*(?:-|\u2013|to|thru|through|until)\s*({_DATE}
 _NUMERIC_DATE = re.compile(r"(\d{1,2})\s?[-/.]\s?(\d{1,2})\s?[-/.]\s?(?:\d{4}|\d{2})")
 _IDENTIFIER = re.compile(r"(?=[^\s]*\d)[A-Z0-9][A-Z0-9\-/._]*[A-Z0-9]|\d", re.IGNORECASE)
 _ROUND = re.compile(r"(?<!^P)(?<!^S)[OQ]+(?=\d{2})|(?<=^PO)[OQ]+(?=\d{2})|(?<=^SO)[OQ]+(?=\d{2})")
+_LEADING = re.compile(r"^0(?=[A-Z]{1,3}[-/]\d)")
 _PERCENTAGE = re.compile(r"(-?\d{1,3}(?:[.,]\d{1,3})?)\s?%")
 _NUMBER = re.compile(r"(-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)")
 _EMAIL = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
@@ -99,7 +101,7 @@ def money(text: str) -> Parsed | None:
     found = _MONEY.fullmatch(_LOOSE_POINT.sub(r"\1", text.strip()))
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
-    amount = _decimal(found["digits"])
+    amount = _decimal(re.sub(r"(?<=[,.'])\s", "", found["digits"]))
     if found["open"] or found["minus"] or found["inner"] or found["trailing"]:
         amount = -amount
     symbol = (found["before"] or found["after"] or "").upper()
@@ -178,12 +180,16 @@ def date_order(texts: Sequence[str], *, otherwise: str) -> tuple[str, bool]:
     return (otherwise, False) if votes == 0 else (DAY_FIRST if votes > 0 else MONTH_FIRST, True)
 
 
-def usual_order(text: str, *, otherwise: str) -> str:
-    """Return the order of day and month usual where a paper seems to come from; in the US months first."""
+def usual_order(text: str, *, otherwise: str) -> tuple[str, bool]:
+    """Return the order of day and month usual where a paper seems to come from, and whether that is clear.
+
+    In the US months come first. It is clear where several marks of one side meet none of the other.
+    """
     american, elsewhere = len(_AMERICAN.findall(text)), len(_ELSEWHERE.findall(text))
     if american == elsewhere:
-        return otherwise
-    return MONTH_FIRST if american > elsewhere else DAY_FIRST
+        return otherwise, False
+    clear = max(american, elsewhere) >= CLEAR_ORIGIN and min(american, elsewhere) == 0
+    return (MONTH_FIRST if american > elsewhere else DAY_FIRST), clear
 
 
 def is_ambiguous(raw: str) -> bool:
@@ -195,16 +201,17 @@ def is_ambiguous(raw: str) -> bool:
 def identifier(text: str) -> Parsed | None:
     """Read one number or code of letters and digits with at least one digit and no space inside."""
     raw = text.strip().strip(":#.,;")
-    amount = re.fullmatch(r"\d+[.,]\d\d", raw)
-    return Parsed("identifier", raw, raw.upper()) if _IDENTIFIER.fullmatch(raw) and not amount else None
+    other = re.fullmatch(r"\d+[.,]\d\d|\d{3}-\d{3}-\d{4}", raw)  # an amount, or a telephone number
+    return Parsed("identifier", raw, raw.upper()) if _IDENTIFIER.fullmatch(raw) and not other else None
 
 
 def as_scanned(code: str) -> str:
     """Return a code that was read from pixels with zeros where scanners see an O or a Q before digits.
 
-    Letters stay in the usual beginnings of purchase and sales orders.
+    Letters stay in the usual beginnings of purchase and sales orders; a zero before the letters that a code
+    begins with is an O.
     """
-    return _ROUND.sub(lambda found: "0" * len(found[0]), code)
+    return _ROUND.sub(lambda found: "0" * len(found[0]), _LEADING.sub("O", code))
 
 
 def number(text: str) -> Parsed | None:

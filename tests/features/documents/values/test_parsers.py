@@ -93,8 +93,9 @@ def test_one_date_past_the_twelfth_tells_the_order_of_all():
 
 
 def test_where_a_paper_comes_from_tells_the_usual_order():
-    assert usual_order("Washington, DC 20530", otherwise="DMY") == "MDY"
-    assert usual_order("TASTE SDN BHD, GST 6%", otherwise="MDY") == "DMY"
+    assert usual_order("Washington, DC 20530", otherwise="DMY") == ("MDY", False)
+    assert usual_order("TASTE SDN BHD, GST 6%", otherwise="MDY") == ("DMY", True)
+    assert usual_order("TASTE SDN BHD, GST 6%, $ 3.00", otherwise="MDY") == ("DMY", False)
 
 
 def test_a_date_is_ambiguous_only_when_both_orders_give_different_days():
@@ -118,6 +119,17 @@ def test_an_identifier_holds_a_digit_and_no_space():
     assert identifier("12 34") is None
 
 
+def test_a_telephone_number_is_no_identifier():
+    assert identifier("202-555-0142") is None
+    assert identifier("1456957-2") is not None
+
+
+def test_a_space_behind_a_separator_does_not_end_an_amount():
+    read = money("$11, 285.79")
+    assert read is not None
+    assert read.value == "11285.79"
+
+
 def test_the_value_of_a_type_is_found_behind_other_words():
     read = parse("Total due USD 1,250.00 today", kind="money")
     assert read is not None
@@ -133,6 +145,7 @@ def test_the_value_of_a_type_is_found_behind_other_words():
         ("POO014843", "PO0014843"),
         ("SO-018080", "SO-018080"),
         ("OE/97272", "OE/97272"),
+        ("0E/97272", "OE/97272"),
     ],
 )
 def test_round_letters_before_digits_are_zeros_in_what_was_scanned(seen: str, meant: str):
