@@ -39,8 +39,17 @@ def read(
     DocumentError
         Where it is empty, broken, locked, too large or of no kind that is read.
     """
-    limits = Limits(max_bytes=settings.document_limit, seconds=settings.document_seconds)
-    return reading.to_plain(reading.read(data, name=name, kind=kind, ranker=ranker, limits=limits))
+    found = reading.read(data, name=name, kind=kind, ranker=ranker, limits=limits_of(settings))
+    return reading.to_plain(found)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one document may cost, and what it is read with, as the operator has set it."""
+    return Limits(
+        max_bytes=settings.document_limit,
+        seconds=settings.document_seconds,
+        tesseract=str(settings.tesseract.resolve()) if settings.tesseract else None,
+    )
 
 
 def page_picture(document: Document, number: int, *, settings: Settings) -> Path:
@@ -57,8 +66,7 @@ def page_picture(document: Document, number: int, *, settings: Settings) -> Path
         original = folder / Path(document.path).name
         if not document.path or not original.exists():
             raise reading.DocumentError("the original of this document is not here any more.")
-        limits = Limits(max_bytes=settings.document_limit, seconds=settings.document_seconds)
-        drawn = reading.picture(original.read_bytes(), page=number, limits=limits)
+        drawn = reading.picture(original.read_bytes(), page=number, limits=limits_of(settings))
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(f".{secrets.token_hex(4)}.part")
         partial.write_bytes(drawn)

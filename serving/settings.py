@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.access import RIGHTS
@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     body_limit: int = Field(2_000_000, ge=1_000, description="largest JSON body, bytes")
     document_limit: int = Field(20_000_000, ge=1_000, description="largest document, bytes")
     document_seconds: float = Field(60.0, gt=0, description="longest time to read one document, seconds")
+    tesseract: FilePath | None = Field(
+        None,
+        description="a system's own Tesseract to read scans with; the one that comes along without it",
+    )
     deadline_seconds: float = Field(
         10.0, gt=0, description="a request that waits longer for the ledger gets 503, seconds"
     )

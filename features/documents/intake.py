@@ -38,7 +38,7 @@ class EncryptedDocumentError(DocumentError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one document may cost.
+    """How much one document may cost, and what its pixels are read with.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class Limits:
         Wall-clock time, and CPU time of each process, for the whole document.
     memory_bytes : int
         Address space of the child process.
+    tesseract : str, optional
+        Path of the Tesseract to read with; without one, that which comes with the environment.
     """
 
     max_bytes: int = 25 * MEBIBYTE
@@ -55,6 +57,7 @@ class Limits:
     max_pixels: int = 60_000_000
     seconds: float = 120.0
     memory_bytes: int = 2048 * MEBIBYTE
+    tesseract: str | None = None
 
 
 # (offset, bytes, type): the signatures of what is read.

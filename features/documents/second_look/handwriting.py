@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.documents.document import Box
-from features.documents.images import Grey
+from features.documents.images import Grey, components
 
 EDGE: Final = 32  # pixels of the square in which a digit is compared
 STROKE: Final = 4.5  # pixels of a pen's stroke before it is compared
@@ -43,7 +43,7 @@ def numbers(ink: Grey, *, least: float, most: float) -> Iterator[tuple[str, floa
     """
     # Where a ruling line was taken out of a stroke, the stroke goes on.
     closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    labels, stats = components(np.asarray(closed))
     strokes = sorted(
         (x, y, w, h, place)
         for place, (x, y, w, h, _) in enumerate(stats.tolist())

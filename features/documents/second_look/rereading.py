@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.documents.document import Box
-from features.documents.images import Grey, ink_of
+from features.documents.images import Grey, components, ink_of
 from features.documents.second_look.handwriting import numbers
 
 SURE: Final = 0.6  # confidence from which a word's ink is spoken for
@@ -95,7 +95,7 @@ def _is_print(word: Seen, height: float) -> bool:
 def _unread(pixels: Grey, spoken_for: Sequence[Box], height: float) -> list[Box]:
     """Return the lines of characters whose ink no sure word claims."""
     ink, height = _halved(pixels), height / 2
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    labels, stats = components(ink)
     tall, wide = stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_WIDTH]
     claimed = np.zeros(ink.shape, np.uint8)
     for box in spoken_for:
@@ -109,7 +109,7 @@ def _unread(pixels: Grey, spoken_for: Sequence[Box], height: float) -> list[Box]
         return []
     left = (character[labels] * np.uint8(255)).astype(np.uint8)
     joined = cv2.dilate(left, np.ones((1, max(round(REACH * height), 1)), np.uint8))
-    _, _, lines, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    _, lines = components(np.asarray(joined))
     half = round(REACH * height) // 2
     return [
         Box(2.0 * (x + half), 2.0 * y, 2.0 * (x + w - half), 2.0 * (y + h))

