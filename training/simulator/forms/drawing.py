@@ -14,7 +14,8 @@ from PIL import Image
 
 from training.simulator.forms.filling import filled
 from training.simulator.forms.layouts import Cell, Layout, Ticks
-from training.simulator.forms.pen import MARGIN, Pen, Truth
+from training.simulator.forms.pen import MARGIN, VALUE_POINTS, Pen, Truth
+from training.simulator.forms.receipts import receipt
 from training.simulator.forms.setting import (
     DPI,
     PAGE,
@@ -28,7 +29,7 @@ from training.simulator.forms.setting import (
 
 Pixels = npt.NDArray[np.uint8]
 LABEL_POINTS, TITLE_POINTS, STAMP_POINTS = 8.0, 15.0, 22.0  # lengths are in inches
-ROW_INCHES: Final = {"boxed": 0.5, "grid": 0.38, "colon": 0.36, "over": 0.6, "lined": 0.4}
+ROW_INCHES: Final = {"boxed": 0.5, "grid": 0.38, "colon": 0.36, "inline": 0.3, "over": 0.6, "lined": 0.4}
 TABLE_ROW: Final = 0.3
 PAD: Final = 0.06
 LABEL_SHARE: Final = 0.42  # of a grid cell, colon pair or line
@@ -72,6 +73,16 @@ def draw(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> For
     `blank` is the share of fields left empty, and of forms that nobody filled in.
     """
     pen = Pen(layout, filled(layout, rng=rng, blank=blank), fonts(rng), rng)
+    if layout.style == "receipt":
+        receipt(pen)
+    else:
+        _sheet(pen)
+    paper = Paper(tuple(pen.marks))
+    return Form(layout.name, layout.kind, as_pixels(paper), DPI, tuple(pen.truths), paper)
+
+
+def _sheet(pen: Pen) -> None:
+    layout = pen.layout
     pen.write("title", (MARGIN, pen.top), layout.title, points=TITLE_POINTS, width=PAGE[0] - 2 * MARGIN - 1.9)
     pen.top += 0.6
     if layout.barcode and pen.filling.single[layout.barcode].text:
@@ -88,8 +99,6 @@ def draw(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> For
         _signature(pen, layout.signature)
     if layout.stamp:
         _stamp(pen, layout.stamp)
-    paper = Paper(tuple(pen.marks))
-    return Form(layout.name, layout.kind, as_pixels(paper), DPI, tuple(pen.truths), paper)
 
 
 def _row(pen: Pen, cells: Sequence[Cell]) -> None:
@@ -109,9 +118,9 @@ def _cell(pen: Pen, cell: Cell, left: float, width: float) -> None:
     style, top = pen.layout.style, pen.top
     edge = left + LABEL_SHARE * width
     beside = style in {"grid", "colon", "lined"}
-    text = cell.label + (":" if style == "colon" else "")
+    text = cell.label + (":" if style in {"colon", "inline"} else "")
     label_width = edge - left - 2 * PAD if beside else width - 2 * PAD
-    pen.write(
+    label = pen.write(
         "label",
         (left + PAD, top + PAD * (2 if beside else 1)),
         text,
@@ -120,6 +129,8 @@ def _cell(pen: Pen, cell: Cell, left: float, width: float) -> None:
         grey=30,
     )
     at = (edge + PAD, top + 1.5 * PAD) if beside else (left + PAD, top + PAD + 0.19)
+    if style == "inline":
+        at = (label.box[2] + PAD, top + 0.5 * PAD)
     pen.value(cell.field, at, pen.filling.single, width=(left + width - at[0] - PAD))
     if style == "grid":
         pen.line((edge, top), (edge, top + ROW_INCHES["grid"]))
@@ -152,6 +163,8 @@ def _table(pen: Pen) -> None:
             )
             _ruled(pen, left, head.share * unit)
     pen.top += TABLE_ROW
+    if pen.layout.closing and pen.filling.items:
+        _closing(pen, pen.layout.closing, lefts)
     if pen.layout.total:
         left = lefts[-1]
         pen.write(
@@ -170,6 +183,18 @@ def _table(pen: Pen) -> None:
         )
         pen.top += TABLE_ROW
     pen.top += 0.15
+
+
+def _closing(pen: Pen, cell: Cell, lefts: Sequence[float]) -> None:
+    """Close the table with the sums of its counts and, in the last column, of its amounts."""
+    pen.write("label", (lefts[0] + PAD, pen.top + PAD), cell.label, points=LABEL_POINTS, grey=30)
+    for head, left in zip(pen.layout.table, lefts, strict=True):
+        if head.field == "quantity":
+            pieces = sum(int(item["quantity"].value) for item in pen.filling.items)
+            pen.write("value", (left + PAD, pen.top + PAD), str(pieces), points=VALUE_POINTS)
+    at = (lefts[-1] + PAD, pen.top + PAD)
+    pen.value(cell.field, at, pen.filling.single, width=PAGE[0] - MARGIN - at[0])
+    pen.top += TABLE_ROW
 
 
 def _ruled(pen: Pen, left: float, width: float) -> None:

@@ -53,6 +53,11 @@ CHOICES: Final = {
     "condition": ("Opened and used", "New in box", "Packaging damaged"),
     "resolution": ("Credit to account", "Replacement", "Repair and return"),
     "claim_type": ("Concealed damage", "Shortage", "Total loss"),
+    "issuer": (
+        "LIM HOME HARDWARE SDN BHD", "Corner Street Cafe", "Golden Wheat Bakery", "M & R Stationery Trading",
+        "Harbor Supply Co", "Tanjung Mart Sdn. Bhd.", "Northgate Electric LLC", "Okafor & Sons Ltd",
+        "RESTORAN SERI MELUR", "Brandt Werkzeuge GmbH", "CITY PARKING SERVICES", "Lotus Garden\nRestaurant",
+    ),
 }  # fmt: skip
 GERMAN: Final = {
     "reason": ("Defekt bei Lieferung", "Falscher Artikel geliefert", "Transportschaden"),
@@ -67,6 +72,7 @@ CODES: Final = {
     "item": ("DRL-{:04d}B", "{:06d}", "HX.{:05d}"), "serial": ("SN{:08d}", "{:010d}"),
     "bol_number": ("BOL{:07d}", "{:08d}"), "pro_number": ("{:09d}",),
     "delivery_number": ("DN-{:06d}", "80{:06d}"),
+    "contract_number": ("{:08d}", "{:07d}-1", "K{:06d}"),
     "claim_number": ("CLM-{:05d}", "{:07d}"), "trailer": ("TR-{:05d}",), "seal": ("{:07d}",),
 }  # fmt: skip
 FORMATS: Final = {"en": ("%m/%d/%Y", "%Y-%m-%d", "%b %d, %Y", "%d %B %Y"), "de": ("%d.%m.%Y",)}
@@ -75,6 +81,20 @@ DATES: Final = (
     "order_date", "invoice_date", "delivery_date", "date_failed", "request_date", "authorized_date",
     "claim_date",
 )  # fmt: skip
+MONTHS_FIRST, DAYS_FIRST = ("%m/%d/%Y", "%m/%d/%y", "%b %d, %Y"), ("%d/%m/%Y", "%d-%m-%y", "%d %b %Y")
+# Where an issuer sits, and how dates are written there.
+SEATS: Final = (
+    ("415 Commerce Street\nDallas TX 75201", MONTHS_FIRST),
+    ("88 Mill Road\nReno, NV 89501", MONTHS_FIRST),
+    ("NO. 12, JALAN BUNGA 3/5,\nTAMAN SRI INDAH,\n81100 JOHOR BAHRU", DAYS_FIRST),
+    ("Lot 8, Lorong Mawar 2\n43000 Kajang, Selangor", DAYS_FIRST),
+    ("Unit 3-1, Jalan Utama,\nPersiaran Perdana,\n50480 Kuala Lumpur", DAYS_FIRST),
+    ("17 High Street\nLeeds LS1 4DY", DAYS_FIRST),
+)
+# Papers of other kinds call the same days and parties otherwise, and cut years short.
+DAYS_OF_OTHERS: Final = {"date": "request_date", "flight_from": "order_date", "flight_to": "claim_date"}
+PARTIES_OF_OTHERS: Final = {"bill_to": "customer", "buyer": "contact", "salesperson": "contact"}
+DISCOUNT: Final = 15  # percent of a gross amount
 MOST_ITEMS: Final = 4
 WEIGHT_UNIT: Final = {"en": "lb", "de": "kg"}
 
@@ -108,10 +128,13 @@ class Hand:
         """All dates of one form, in their order."""
         steps = self.rng.integers(0, 45, size=len(DATES)).cumsum()
         days = (date(2026, 1, 1) + timedelta(days=int(step)) for step in steps)
-        return {
+        written = {
             name: Written(f"{day:{self.dates}}", day.isoformat())
             for name, day in zip(DATES, days, strict=True)
         }
+        first, last = written["order_date"], written["claim_date"]
+        period = Written(f"{first.text} - {last.text}", f"{first.value}/{last.value}")
+        return written | {new: written[old] for new, old in DAYS_OF_OTHERS.items()} | {"period": period}
 
     def write(self, field: str) -> Written:
         """A value that fits the field and depends on no other."""
@@ -133,12 +156,16 @@ class Hand:
             digits = "".join(str(digit) for digit in self.rng.integers(2, 10, size=10))
             return Written(f"({digits[:3]}) {digits[3:6]}-{digits[6:]}", digits)
         spoken = GERMAN.get(field) if self.language == "de" else None
-        name = str(self.rng.choice(spoken or CHOICES["contact" if field in PEOPLE else field]))
+        name = str(
+            self.rng.choice(
+                spoken or CHOICES["contact" if field in PEOPLE else PARTIES_OF_OTHERS.get(field, field)]
+            )
+        )
         return self._same(name.lower().replace(" ", ".") + "@example.com" if field == "email" else name)
 
     @staticmethod
     def _same(text: str) -> Written:
-        return Written(text, text)
+        return Written(text, " ".join(text.split()))
 
 
 def tracking_number(rng: np.random.Generator) -> str:
@@ -157,7 +184,8 @@ def filled(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> F
     if blank and rng.random() < blank / 2:
         nothing = {cell.field: EMPTY for cell in layout.cells}
         return Filling(nothing, (), {})
-    hand = Hand(layout.language, str(rng.choice(FORMATS[layout.language])), rng)
+    seat, formats = SEATS[int(rng.integers(len(SEATS)))] if layout.style == "receipt" else ("", ())
+    hand = Hand(layout.language, str(rng.choice(formats or FORMATS[layout.language])), rng)
     rows = int(rng.integers(1, MOST_ITEMS + 1)) if layout.table else 0
     cents = [int(rng.integers(500, 90_000)) for _ in range(max(rows, 1))]
     counts = [int(rng.integers(1, 25)) for _ in range(max(rows, 1))]
@@ -165,16 +193,22 @@ def filled(layout: Layout, *, rng: np.random.Generator, blank: float = 0.0) -> F
         _item(layout, hand, quantity=count, cents=price)
         for count, price in zip(counts[:rows], cents[:rows], strict=True)
     )
-    due = hand.money(sum(count * price for count, price in zip(counts, cents, strict=True)))
+    gross = sum(count * price for count, price in zip(counts, cents, strict=True))
+    due = hand.money(gross)
     pieces = str(sum(counts))
     agreed = {
         "credit_amount": due,
         "claim_amount": due,
+        "total": due,
+        "gross_amount": due,
+        "net_amount": hand.money(gross - gross * DISCOUNT // 100),
         "quantity": Written(str(counts[0]), str(counts[0])),
         "unit_price": hand.money(cents[0]),
         "pieces": Written(pieces, pieces),
         **hand.days(),
     }
+    if seat:
+        agreed["address"] = Written(seat, " ".join(seat.split()))
     single = {cell.field: agreed.get(cell.field) or hand.write(cell.field) for cell in layout.cells}
     if blank:
         single = {name: EMPTY if rng.random() < blank else written for name, written in single.items()}

@@ -46,6 +46,7 @@ class Layout:
     table: Row = ()
     ruled: bool = True
     total: Cell | None = None
+    closing: Cell | None = None
     tail: tuple[Row, ...] = ()
     ticks: tuple[Ticks, ...] = ()
     barcode: str | None = None
@@ -55,8 +56,8 @@ class Layout:
     @property
     def cells(self) -> Row:
         """Every labelled place outside the table."""
-        total = (self.total,) if self.total else ()
-        return (*(cell for row in (*self.rows, *self.tail) for cell in row), *total)
+        sums = (cell for cell in (self.total, self.closing) if cell)
+        return (*(cell for row in (*self.rows, *self.tail) for cell in row), *sums)
 
 
 @cache
@@ -82,6 +83,7 @@ def _layout(name: str, entry: Mapping[str, Any]) -> Layout:
         table=tuple(Cell(*head) for head in entry.get("table", ())),
         ruled=entry.get("ruled", True),
         total=cell("total"),
+        closing=cell("closing"),
         tail=rows("tail"),
         ticks=tuple(Ticks(field, label, tuple(options)) for field, label, options in entry.get("ticks", ())),
         barcode=entry.get("barcode"),
