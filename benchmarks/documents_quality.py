@@ -37,7 +37,7 @@ from training.simulator.readings import cases, plainly
 FORMS: Final = {"quick": 1, "normal": 2, "full": 8}  # of each unseen layout and degradation
 SCANNED: Final = "200dpi_skew_noise"  # the wear of filled-in blanks
 BLANKS: Final = DATA / "documents" / "logistics"
-LEARNED: Final = 120  # forms of the other layouts, as `recoup-lab train fields` has it
+LEARNED: Final = 240  # forms of the other layouts, as `recoup-lab train fields` has it
 SEED: Final = 20
 READERS: Final = 2
 MUTATIONS: Final = {"quick": 200, "normal": 2100, "full": 20_000}

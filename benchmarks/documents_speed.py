@@ -20,7 +20,7 @@ from training.simulator.forms import Form, Wear, draw, layouts, spoil
 from training.simulator.readings import cases
 
 BATCH: Final = {"quick": 10, "normal": 50, "full": 200}
-LEARNED: Final = 120
+LEARNED: Final = 240
 WEARS: Final = {
     "300dpi": (Wear(dpi=300, skew=0.4, noise=2.0), "<= 1.6"),
     "150dpi": (Wear(dpi=150, skew=0.4, noise=2.0), "<= 2.5"),

@@ -31,7 +31,7 @@ from training.train import train as train_task
 # A fixed day, so that the same seed is the same world whenever it is drawn.
 WORLD_START: Final = datetime(2023, 11, 1, tzinfo=UTC)
 EVERYTHING: Final = (*TASKS, "volume")
-FORMS: Final = 120  # read in about two minutes
+FORMS: Final = 240  # read in about four minutes
 
 
 def simulate(

@@ -47,7 +47,7 @@ def own_checks(proposal: Proposal, extraction: Extraction) -> Iterator[Check]:
     yield Check("type", proposal.parsed, wanted)
     if proposal.type == "date" and proposal.parsed and is_ambiguous(proposal.raw):
         known = extraction.date_order_known
-        source = "another date on the paper shows it" if known else "nothing on the paper shows it"
+        source = "the paper shows it" if known else "nothing on the paper shows it"
         order = extraction.date_order
         yield Check("date_order", known, f"day and month are read in the order {order}; {source}.")
     if proposal.type == "identifier":

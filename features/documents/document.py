@@ -99,7 +99,8 @@ class Candidate:
 class Proposal:
     """One reading of one named field, before the best is chosen.
 
-    `features` are the numbers a ranker may weigh (``candidates.FEATURES``); `score` is what the rules think.
+    `features` are the numbers a ranker may weigh (``candidates.FEATURES``); `score` is what the rules think;
+    `echoes` is how often the document says the same elsewhere.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Proposal:
     confidence: float
     score: float
     features: tuple[float, ...]
+    echoes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -66,6 +67,8 @@ def extract_pages(sheets_read: Sequence[Sheet], *, kind: Kind | None) -> Extract
     ]
     found = tuple(candidate for sheet in pages for candidate in typed(sheet, order=order))
     placed = tuple(told_by_place(pages, found)) if meant is Kind.OTHER else ()
+    codes = tuple(code for sheet in pages for code in sheet.barcodes)
+    said = Counter([candidate.value for candidate in found] + [code.text.strip().upper() for code in codes])
     return Extraction(
         kind=meant,
         kind_confidence=1.0 if kind else sure,
@@ -73,17 +76,24 @@ def extract_pages(sheets_read: Sequence[Sheet], *, kind: Kind | None) -> Extract
         date_order_known=known,
         pages=tuple(sheet.page for sheet in pages),
         words=tuple(word for sheet in sheets_read for word in sheet.words),
-        barcodes=tuple(code for sheet in pages for code in sheet.barcodes),
+        barcodes=codes,
         candidates=found,
-        proposals=(*placed, *_labelled(read, order=order, placed=placed)),
-        items=tuple(row for page in read for table in page.tables for row in table.rows),
+        proposals=_echoed([*placed, *_labelled(read, order=order, placed=placed)], said),
+        items=tuple(_echoed(row, said) for page in read for table in page.tables for row in table.rows),
     )
 
 
+def _echoed(proposals: Sequence[Proposal], said: Counter[str]) -> tuple[Proposal, ...]:
+    """Return the readings with how often the document says the same elsewhere: a misreading is said once."""
+    return tuple(replace(proposal, echoes=max(said[proposal.value] - 1, 0)) for proposal in proposals)
+
+
 def _order(texts: Sequence[str], kind: Kind) -> tuple[str, bool]:
-    """Return the order of day and month, and whether a date on the paper shows it."""
+    """Return the order of day and month, and whether a date or the origin of the paper shows it."""
     usual = DAY_FIRST if kind is Kind.OTHER else MONTH_FIRST
-    return date_order(texts, otherwise=usual_order("\n".join(texts), otherwise=usual))
+    there, clear = usual_order("\n".join(texts), otherwise=usual)
+    order, shown = date_order(texts, otherwise=there)
+    return order, shown or clear
 
 
 def _labelled(read: Sequence[Read], *, order: str, placed: Sequence[Proposal]) -> Iterator[Proposal]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from features.documents.document import Proposal
 from features.documents.readings.candidates import FEATURES
+from features.documents.readings.labels import OWN_LABEL
 from features.returns import BadInputError
 from models.fields import FieldRanker, cases_of, chosen_of, fit, load
 
@@ -74,12 +76,23 @@ def test_a_ranker_for_other_features_is_refused(ranker: FieldRanker, tmp_path: P
         load(tmp_path)
 
 
-def test_a_reading_told_by_place_keeps_what_the_rules_think(ranker: FieldRanker):
-    assert ranker([a_reading((0.0,) * len(FEATURES), method="layout", score=0.7)]) == [pytest.approx(0.7)]
+def test_a_name_told_by_place_keeps_what_the_rules_think(ranker: FieldRanker):
+    name = replace(a_reading((0.0,) * len(FEATURES), method="layout", score=0.4), type="text")
+    assert ranker([name]) == [pytest.approx(0.4)]
 
 
-def test_a_reading_told_by_place_alone_is_never_accepted(ranker: FieldRanker):
-    assert ranker([a_reading((0.0,) * len(FEATURES), method="layout", score=1.0)])[0] < ranker.accept
+def test_a_reading_under_a_label_of_the_papers_own_is_never_accepted(ranker: FieldRanker):
+    own = (OWN_LABEL, *(1.0,) * (len(FEATURES) - 1))
+    assert ranker([a_reading(own, score=1.0)])[0] < ranker.accept
+
+
+@pytest.mark.parametrize(
+    "better", [{"score": 0.9}, {"confidence": 1.0}, {"echoes": 2}], ids=["place", "print", "said twice"]
+)
+def test_more_that_speaks_for_a_reading_never_makes_it_less_believed(ranker: FieldRanker, better: dict):
+    for reading in readings(100)[0]:
+        doubtful = replace(reading, score=0.4, confidence=0.6, echoes=0)
+        assert ranker([replace(doubtful, **better)])[0] >= ranker([doubtful])[0]
 
 
 def test_what_is_accepted_is_as_precise_as_promised(ranker: FieldRanker):

@@ -20,7 +20,7 @@ from features.documents.document import Extraction, Kind, Proposal
 from features.documents.intake import Limits
 from features.returns import BadInputError
 from models.fields import Cases, cases_of
-from training.simulator.forms import Form, forms, some_wear, spoil
+from training.simulator.forms import Form, forms, layouts, some_wear, spoil
 
 DIGITAL_SHARE: Final = 0.5  # of the forms; they are read in no time and teach where values stand
 BLANK: Final = 0.2  # of the fields left empty: what stands nearby is then no value
@@ -72,10 +72,17 @@ def _files(count: int, seed: int, use: str) -> Iterator[tuple[Form, bytes]]:
 
 
 def judged(form: Form, extraction: Extraction) -> Iterator[Known]:
-    """Yield what was read of one form: its plain fields, then each row of its table."""
+    """Yield what was read of one form: its plain fields, then each row of its table.
+
+    Of what is told by place, only fields that the form has can be right or wrong.
+    """
     plain = {truth.field: plainly(truth.value) for truth in form.truths if not truth.line}
     plain |= {truth.field: plainly(truth.value) for truth in form.truths if truth.line is None}
-    yield _judged(extraction.proposals, plain, form)
+    asked = {cell.field for cell in layouts()[form.layout].cells}
+    known = [
+        proposal for proposal in extraction.proposals if proposal.method != "layout" or proposal.name in asked
+    ]
+    yield _judged(known, plain, form)
     for number, row in enumerate(extraction.items):
         written = {truth.field: plainly(truth.value) for truth in form.truths if truth.line == number}
         yield _judged(row, written, form)
