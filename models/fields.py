@@ -96,11 +96,6 @@ def cases_of(documents: Iterable[tuple[Sequence[Proposal], Sequence[bool], str]]
     return Cases(np.concatenate(blocks), np.array(right), codes.astype(np.int64), np.array(groups))
 
 
-def _is_placed_name(proposal: Proposal) -> bool:
-    """Tell names told by place alone: the few on drawn receipts teach nothing about all others."""
-    return proposal.method == "layout" and proposal.type == "text"
-
-
 def together(first: Cases, second: Cases) -> Cases:
     """Return the readings of both."""
     return Cases(
@@ -127,8 +122,9 @@ class Line:
 class FieldRanker:
     """Gives each reading its probability of being right; call it with the proposals of one document.
 
-    Names told by place alone keep what the rules think of them; they, and readings under labels that the
-    catalogue does not know, are never accepted unseen.
+    Readings told by place alone keep what the rules think of them until they are sure enough to be accepted;
+    names among them, and readings under labels that the catalogue does not know, never are: the few names on
+    drawn receipts teach nothing about all others.
     """
 
     booster: lgb.Booster
@@ -144,7 +140,8 @@ class FieldRanker:
         below = self.accept - 0.01
         believed = []
         for score, rule, proposal in zip(learned.tolist(), by_rules(proposals), proposals, strict=True):
-            if _is_placed_name(proposal):
+            placed = proposal.method == "layout"
+            if placed and (proposal.type == "text" or score < self.accept):
                 believed.append(min(rule, below))
             elif proposal.features[MATCH] == OWN_LABEL:
                 believed.append(min(score, below))

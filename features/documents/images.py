@@ -123,7 +123,7 @@ def upright(grey: Grey, *, limits: Limits, quarter_turns: int = 0) -> Upright:
 
 def _from_above(grey: Grey) -> tuple[Grey, npt.NDArray[np.float64]]:
     """Return the paper of a photograph as if seen from straight above, and the 3 x 3 map onto it."""
-    corners = paper_corners(grey)
+    corners = None if _is_clean(grey) else paper_corners(grey)
     if corners is None:
         return grey, np.eye(3)
     edges = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
@@ -178,10 +178,15 @@ def _quarter_turn(shape: tuple[int, ...], turns: int) -> npt.NDArray[np.float64]
     return step
 
 
+def _is_clean(grey: Grey) -> bool:
+    """Tell whether most of a page is white, as only scanners and printers see paper."""
+    white = cv2.countNonZero(cv2.compare(grey, CLEAN_WHITE, cv2.CMP_GE))
+    return white > 0.6 * grey.size  # most of a page is paper
+
+
 def flatten(grey: Grey) -> Grey:
     """Return the page with shadows and paper tone divided out."""
-    white = cv2.countNonZero(cv2.compare(grey, CLEAN_WHITE, cv2.CMP_GE))
-    if white > 0.6 * grey.size:
+    if _is_clean(grey):
         return grey
     small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     paper = cv2.medianBlur(cv2.dilate(small, np.ones((7, 7), np.uint8)), 21)
