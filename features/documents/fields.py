@@ -126,6 +126,8 @@ def _field(readings: list[tuple[float, Proposal]], extraction: Extraction, *, ac
     checks = tuple(own_checks(best, extraction))
     if extraction.kind is Kind.OTHER and best.type == "text" and best.confidence < 1:
         accept = NOTHING_ACCEPTED  # names on an unknown paper have no form that a misreading would break
+    if _is_at_edge(best, extraction):
+        accept = NOTHING_ACCEPTED  # what is cut off goes on where nobody sees it
     twin = tuple(_other_order(best, extraction))
     confidence = round(min(belief, 1.0) * (0.6 if twin else 1.0), 3)
     return Field(
@@ -142,6 +144,16 @@ def _field(readings: list[tuple[float, Proposal]], extraction: Extraction, *, ac
         currency=best.currency,
         alternatives=(*twin, *reversed(list(others.values())))[:MOST_ALTERNATIVES],
         checks=checks,
+    )
+
+
+def _is_at_edge(proposal: Proposal, extraction: Extraction) -> bool:
+    """Tell whether a value runs up to the left or right edge of its page."""
+    across = [x for x, _ in proposal.polygon]
+    return any(
+        min(across) <= 1 or max(across) >= page.width - 1
+        for page in extraction.pages
+        if page.number == proposal.page
     )
 
 

@@ -24,6 +24,7 @@ LINE_STEP: Final = 1.3  # heights between the lines of one wrapped value
 MAX_VALUE_LINES: Final = 4
 NUMBERED_FORM: Final = 4  # questions with numbers that make them labels, known or not
 LEGIBLE: Final = 0.4  # confidence below which further lines of a value are more likely specks
+CUT: Final = 0.5  # how far a code read from pixels is believed that seems to be cut short
 UNPARSED: Final = 0.15  # what a value of the wrong type is still worth
 # How far a value is believed by where it stands; planning defaults, refined by a trained ranker.
 RELATIONS: Final = {"same": 0.95, "right": 0.88, "below": 0.82, "total": 0.92}
@@ -220,6 +221,9 @@ def _proposal(label: Label, found: Found, *, order: str) -> Proposal:
     raw, value = (parsed.raw, parsed.value) if parsed else (text, text)
     numbers = _features(label, found, text, parsed=parsed is not None)
     confidence = min(word.confidence for word in found.words)
+    behind = text[text.find(raw) + len(raw) :].strip()
+    if parsed and parsed.type == "identifier" and confidence < 1 and behind[:1].isdigit():
+        confidence *= CUT  # a code with more digits behind it may go on
     return Proposal(
         name=label.name,
         label=label.text,
