@@ -61,7 +61,7 @@ plt.show()
 # %% [markdown]
 # ## Would it have been right?
 #
-# From earlier days, with what was known then, beside the same weekday of last week. `recoup-lab backtest` does the same beside every baseline of statsforecast and hierarchicalforecast.
+# From earlier days, with what was known then, beside the same weekday of last week. `recoup-lab backtest` does the same beside every baseline of statsforecast, hierarchicalforecast and mlforecast.
 
 
 # %%
