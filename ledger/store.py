@@ -80,6 +80,7 @@ class Ledger:
         self._failed_at = -math.inf  # by the monotonic clock
         # SQLite's writers look for their turn at intervals; those of one process hand it on at once.
         self._turn = Lock()
+        self._line = Lock()
 
     def migrate(self, *, to: str = "head") -> None:
         """Bring the database's schema to the version of this code; safe to run from several replicas."""
@@ -205,7 +206,7 @@ class Ledger:
             }
         with (
             self._engine.connect() as connection,
-            self._in_turn() if exclusive and not server else nullcontext(),
+            self._alone(self._turn) if exclusive and not server else nullcontext(),
             connection.execution_options(**options).begin(),
         ):
             if long and connection.dialect.name == "postgresql":
@@ -215,14 +216,24 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """Wait for the writers of this process."""
-        if not self._turn.acquire(timeout=self._lock_seconds / 2):
+    def in_line(self) -> Iterator[None]:
+        """Wait for others of this process who read and then write, on SQLite; elsewhere they work at once.
+
+        Each connection to SQLite reads its pages anew after another has written: side by side takes half as
+        much again of the processor as one after the other.
+        """
+        with self._alone(self._line) if self._engine.dialect.name == "sqlite" else nullcontext():
+            yield
+
+    @contextmanager
+    def _alone(self, lock: Lock) -> Iterator[None]:
+        """Hold a lock that all of this process share."""
+        if not lock.acquire(timeout=self._lock_seconds / 2):
             raise LedgerUnavailableError("another request holds the ledger for too long.")
         try:
             yield
         finally:
-            self._turn.release()
+            lock.release()
 
 
 @contextmanager

@@ -86,16 +86,17 @@ def recommend(doors: Doors, caller: Asker, key: IdempotencyKey, body: Recommenda
 def _recommend(doors: Runtime, caller: Caller, key: str, body: RecommendationRequest) -> Answer:
     auth.check_site(caller, body.site)
     asked = _asked(caller, body)
-    with doors.ledger.read() as tx:
-        found = _look_up(doors, tx, caller, key, asked)
-    if isinstance(found, Answer):
-        return found
-    [prepared] = triage.prepare(doors, [asked.line], [found])
+    with doors.ledger.in_line():
+        with doors.ledger.read() as tx:
+            found = _look_up(doors, tx, caller, key, asked)
+        if isinstance(found, Answer):
+            return found
+        [prepared] = triage.prepare(doors, [asked.line], [found])
 
-    def work(tx: Transaction) -> Answer:
-        return _known(tx, asked) or Answer(201, triage.record(doors, tx, asked, prepared))
+        def work(tx: Transaction) -> Answer:
+            return _known(tx, asked) or Answer(201, triage.record(doors, tx, asked, prepared))
 
-    answer = once(doors, caller, key, asked.payload_digest, work)
+        answer = once(doors, caller, key, asked.payload_digest, work)
     if _is_new(answer):
         watch.recommended(answer.body, prepared[0], doors.champions)
     return answer
