@@ -52,23 +52,22 @@ tests: $(READY) chromium haproxy
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
-# The pages are tested in a real browser. Where it is missing and may be installed, it is, and that is said.
-chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "No Chromium here: installing Debian's for the tests of the pages (apt-get install chromium)"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null \
-	      || echo "Chromium could not be installed: the tests of the pages will fail" >&2; \
-	  else echo "No Chromium here and no right to install it: the tests of the pages will fail (apt-get install chromium)" >&2; fi; }
+# The pages are tested in a real browser, replicas behind a real load balancer. Where one is missing and may be
+# installed, it is, and that is said. $(1): commands, any of which will do; $(2): Debian's packages; $(3): else.
+define debian
+@for name in $(1); do command -v $$name >/dev/null && exit 0; done; \
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+  echo "No $(firstword $(1)) here: installing Debian's (apt-get install $(2))"; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null \
+    || echo "$(firstword $(1)) could not be installed: $(3)" >&2; \
+else echo "No $(firstword $(1)) here and no right to install it: $(3) (apt-get install $(2))" >&2; fi
+endef
 
-# Replicas are tested behind a real load balancer, in the same way.
+chromium:
+	$(call debian,chromium chromium-browser google-chrome,chromium fonts-liberation,the tests of the pages will fail)
+
 haproxy:
-	@command -v haproxy >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "No haproxy here: installing Debian's for the tests of replicas (apt-get install haproxy)"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null \
-	      || echo "haproxy could not be installed: the tests of replicas will be skipped" >&2; \
-	  else echo "No haproxy here and no right to install it: the tests of replicas will be skipped (apt-get install haproxy)" >&2; fi; }
+	$(call debian,haproxy,haproxy,the tests of replicas will be skipped)
 
 bench: $(READY) ## every benchmark, or one: BENCH=name; QUICK=1 a minute each, FULL=1 the long version
 	$(BIN)/python -m benchmarks $(BENCH)

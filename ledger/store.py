@@ -80,7 +80,7 @@ class Ledger:
         self._failed_at = -math.inf  # by the monotonic clock
         # SQLite's writers look for their turn at intervals; those of one process hand it on at once.
         self._turn = Lock()
-        self._line = Lock()
+        self._line = Lock()  # see `in_line`
 
     def migrate(self, *, to: str = "head") -> None:
         """Bring the database's schema to the version of this code; safe to run from several replicas."""
@@ -153,6 +153,16 @@ class Ledger:
             raise
 
     @contextmanager
+    def in_line(self) -> Iterator[None]:
+        """Wait for others of this process who read and then write, on SQLite; elsewhere they work at once.
+
+        A connection to SQLite reads its pages anew after another has written: what is done side by side takes
+        more of the processor than what is done in turn.
+        """
+        with self._alone(self._line) if self._engine.dialect.name == "sqlite" else nullcontext():
+            yield
+
+    @contextmanager
     def queue(self) -> Iterator[Queue]:
         """Open a transaction on the deliveries alone, which waits for no other writer on PostgreSQL."""
         with _refusals(), self._begin(exclusive=True) as connection:
@@ -214,16 +224,6 @@ class Ledger:
                 driver.patience = None
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
             yield connection
-
-    @contextmanager
-    def in_line(self) -> Iterator[None]:
-        """Wait for others of this process who read and then write, on SQLite; elsewhere they work at once.
-
-        Each connection to SQLite reads its pages anew after another has written: side by side takes half as
-        much again of the processor as one after the other.
-        """
-        with self._alone(self._line) if self._engine.dialect.name == "sqlite" else nullcontext():
-            yield
 
     @contextmanager
     def _alone(self, lock: Lock) -> Iterator[None]:

@@ -58,6 +58,20 @@ def test_what_was_registered_and_undone_is_read_by_nobody(ledger: Ledger):
         assert [site.id for site in tx.references("sites")] == ["RNO1"]
 
 
+def test_what_was_undone_hides_no_change_of_another_replica_in_its_place(ledger: Ledger, url: str):
+    other = Ledger(url)
+    put = {"body": {"region": "US"}, "actor": "emp:1", "at": NOON}
+    with suppress(ConflictError), ledger.write() as tx:
+        tx.put_reference("suppliers", "SUP-1", **put)
+        assert tx.references("sites") == ()  # read, and kept, while a row that is to be undone lies there
+        raise ConflictError("the request is refused after all.")
+    with other.write() as tx:
+        tx.put_reference("sites", "DAL1", **put)
+    other.close()
+    with ledger.read() as tx:
+        assert [site.id for site in tx.references("sites")] == ["DAL1"]
+
+
 def test_putting_the_same_again_keeps_the_version(ledger: Ledger):
     with ledger.write() as tx:
         first = tx.put_reference("suppliers", "S-3", body={"allowance": 1}, actor="emp:1", at=NOON)
