@@ -29,7 +29,7 @@ PARAMS: Final = Params(
     split_share=1.0,
     row_share=0.7,
     l2=1.0,
-    bags=6,
+    bags=3,
 )
 REVIEW_SHARE: Final = 0.05  # of returns that people can look at (domain planning figure)
 HIGH_SHARE: Final = 0.01  # of returns that always wait for a fraud reviewer; planning default
