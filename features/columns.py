@@ -27,7 +27,9 @@ from features.table import KINDS, Table, number, objects, rows, time
 ATTRIBUTE: Final = "attr_"
 INTAKE: Final = "intake"
 INSPECTION: Final = "inspection"
-STACKED: Final = "="  # under this name a table carries all declared numbers, computed: shape (n, numbers)
+# Under these names a table carries all declared numbers and categories, computed: shape (n, columns).
+STACKED: Final = "=numbers"
+SPELT: Final = "=categories"
 EPOCH: Final = np.datetime64("2020-01-01", "us")
 TWO_YEARS: Final = np.timedelta64(2 * 365, "D")
 
@@ -90,6 +92,8 @@ def _each(
 
     def compute_one(table: Table) -> npt.NDArray[np.float64]:
         values = objects(table, sources[0])
+        if len(values) == 1:  # a service's request
+            return np.array([np.nan if values[0] is None else function(values[0])])
         known = {value: np.nan if value is None else function(value) for value in set(values.tolist())}
         return np.fromiter(map(known.__getitem__, values), np.float64, len(values))
 
@@ -221,15 +225,22 @@ def _spans_seasons(table: Table) -> bool:
 
 
 NUMBERS: Final = tuple(column for column in COLUMNS if column.kind == "number")
-PLACES: Final = {column.name: place for place, column in enumerate(NUMBERS)}
+CATEGORIES: Final = tuple(column for column in COLUMNS if column.kind == "category")
+PLACES: Final = {
+    column.name: place for columns in (NUMBERS, CATEGORIES) for place, column in enumerate(columns)
+}
 
 
 def computed(table: Table) -> Table:
-    """Return the table with every declared number beside it, for several encoders to share."""
-    stacked = np.empty((rows(table), len(NUMBERS)))
-    for place, column in enumerate(NUMBERS):
-        stacked[:, place] = column.compute(table)
-    return {**table, STACKED: stacked}
+    """Return the table with every declared number and category beside it, for several encoders to share."""
+    return {**table, STACKED: _stack(table, NUMBERS, float), SPELT: _stack(table, CATEGORIES, object)}
+
+
+def _stack(table: Table, columns: Sequence[Column], dtype: type) -> npt.NDArray[Any]:
+    stack = np.empty((rows(table), len(columns)), dtype)
+    for place, column in enumerate(columns):
+        stack[:, place] = column.compute(table)
+    return stack
 
 
 def named(names: Sequence[str], attributes: Mapping[str, str]) -> tuple[Column, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.columns import ATTRIBUTE, PLACES, STACKED, Column, named
+from features.columns import ATTRIBUTE, PLACES, SPELT, STACKED, Column, named
 from features.table import Table, rows
 from features.text import TextScores, fit_text
 
@@ -166,16 +166,26 @@ class Encoder:
         if stacked is not None:
             sources, targets = self._declared
             result[:, targets] = stacked[:, sources]
+            self._code_all(table[SPELT], result)
         for place, column in self._placed if stacked is None else self._others:
             if column.kind == "number":
                 result[:, place] = column.compute(table)
             elif column.kind == "category":
-                result[:, place] = self._coded(column, table, count)
+                result[:, place] = _codes_of(column.compute(table), self._codes[column.name])
             else:
                 found = scored.get(column.name)
                 scores = self.texts[column.name].scores(column.compute(table)) if found is None else found
                 result[:, place : place + scores.shape[1]] = scores
         return result
+
+    def _code_all(self, spelt: npt.NDArray[Any], result: Matrix) -> None:
+        """Put the codes of the declared categories where they go."""
+        if len(spelt) == 1:  # a service's request: an array a code takes longer than to find all of them
+            values, targets = spelt[0], [place for _, place, _ in self._spelt]
+            result[0, targets] = [codes.get(values[source], np.nan) for source, _, codes in self._spelt]
+            return
+        for source, place, codes in self._spelt:
+            result[:, place] = _codes_of(spelt[:, source], codes)
 
     @cached_property
     def _placed(self) -> tuple[tuple[int, Column], ...]:
@@ -194,14 +204,21 @@ class Encoder:
     @cached_property
     def _declared(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Where the declared numbers lie in a stack, and where they go."""
-        pairs = [(PLACES[one.name], place) for place, one in self._placed if one.name in PLACES]
+        pairs = [
+            (PLACES[one.name], place)
+            for place, one in self._placed
+            if one.name in PLACES and one.kind == "number"
+        ]
         return np.array([pair[0] for pair in pairs], np.intp), np.array([pair[1] for pair in pairs], np.intp)
 
-    def _coded(self, column: Column, table: Table, count: int) -> npt.NDArray[np.float64] | float:
-        codes = self._codes[column.name]
-        if count == 1:  # a service's request: an array for one code takes longer than to find it
-            return codes.get(column.compute(table)[0], np.nan)
-        return np.fromiter(map(codes.get, column.compute(table), repeat(np.nan)), np.float64, count)
+    @cached_property
+    def _spelt(self) -> tuple[tuple[int, int, Mapping[str, int]], ...]:
+        """Where the declared categories lie in a stack, where they go, and their codes."""
+        return tuple(
+            (PLACES[one.name], place, self._codes[one.name])
+            for place, one in self._placed
+            if one.name in PLACES and one.kind == "category"
+        )
 
     def in_domain(self, table: Table, matrix: Matrix) -> npt.NDArray[np.bool_]:
         """Tell which rows resemble training: no stranger in a closed column, no number far out of range.
@@ -213,15 +230,18 @@ class Encoder:
         """
         low, high = self._bounds
         inside = ~np.asarray(((matrix < low) | (matrix > high)).any(axis=1))
-        for column in self.columns:
-            if column.name in self.closed:
-                codes = self._codes[column.name]
-                values = column.compute(table)
-                if len(values) == 1:
-                    inside &= values[0] is None or values[0] in codes
-                    continue
-                inside &= np.fromiter((v is None or v in codes for v in values), np.bool_, len(matrix))
+        places, columns = self._closed
+        strange = np.isnan(matrix[:, places])  # without a code: unseen, or not told
+        for which in np.flatnonzero(strange.any(axis=0)):
+            told = np.fromiter((v is not None for v in columns[which].compute(table)), np.bool_, len(matrix))
+            inside &= ~(strange[:, which] & told)
         return inside
+
+    @cached_property
+    def _closed(self) -> tuple[npt.NDArray[np.intp], tuple[Column, ...]]:
+        """The columns in which an unseen value is a stranger, and where they go."""
+        found = [(place, column) for place, column in self._placed if column.name in self.closed]
+        return np.array([place for place, _ in found], np.intp), tuple(column for _, column in found)
 
     @cached_property
     def _bounds(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -286,6 +306,10 @@ class Encoder:
             content.update(name.encode())
             content.update(values.tobytes())
         return f"sha256:{content.hexdigest()}"
+
+
+def _codes_of(values: npt.NDArray[Any], codes: Mapping[str, int]) -> npt.NDArray[np.float64]:
+    return np.fromiter(map(codes.get, values, repeat(np.nan)), np.float64, len(values))
 
 
 def _categories(columns: Sequence[Column], table: Table) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:

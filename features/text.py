@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,21 @@ ANALYZERS: Final[tuple[dict[str, Any], ...]] = (
 COMMON: Final[dict[str, Any]] = {"strip_accents": "unicode", "dtype": np.float64}
 RIDGE: Final = 15.0
 FOLDS: Final = 4
+UNKNOWN: Final = -1  # the place of a term that was not learned
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text as one analyzer cuts it: its distinct tokens, and 1 + log of how often each occurs."""
+
+    tokens: tuple[str, ...]
+    frequency: Floats
+
+    @classmethod
+    def of(cls, tokens: Iterable[str]) -> Cut:
+        """Count tokens."""
+        counts = Counter(tokens)
+        return cls(tuple(counts), 1.0 + np.log(np.fromiter(counts.values(), np.float64, len(counts))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +53,14 @@ class Terms:
     idf: Floats
     weights: Floats  # of shape (terms, k): what each term adds to each score
 
-    def add_up(self, tokens: Iterable[str]) -> Floats:
+    def add_up(self, cut: Cut) -> Floats:
         """Return what the tokens of one text add to its scores: TF-IDF of length one, times the weights."""
-        counts = Counter(place for place in map(self.places.get, tokens) if place is not None)
-        if not counts:
+        found = np.fromiter(map(self.places.get, cut.tokens, repeat(UNKNOWN)), np.intp, len(cut.tokens))
+        known = found != UNKNOWN
+        places = found[known]
+        if not len(places):
             return np.zeros(self.weights.shape[1])
-        places = np.fromiter(counts.keys(), np.intp, len(counts))
-        frequency = np.fromiter(counts.values(), np.float64, len(counts))
-        share = (1.0 + np.log(frequency)) * self.idf[places]
+        share = cut.frequency[known] * self.idf[places]
         return np.asarray(share @ self.weights[places] / np.sqrt(share @ share))
 
 
@@ -76,7 +92,7 @@ class TextScores:
 
     def _scores(self, text: str) -> Floats:
         return sum(
-            (terms.add_up(tokens) for terms, tokens in zip(self.terms, _tokens(text), strict=True)), self.base
+            (terms.add_up(cut) for terms, cut in zip(self.terms, _cuts(text), strict=True)), self.base
         )
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -108,8 +124,8 @@ def _analyzers() -> tuple[Callable[[str], list[str]], ...]:
 
 # Every model reads the same notes, those of a batch one model after the other: each is cut once.
 @lru_cache(maxsize=512)
-def _tokens(text: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(analyze(text)) for analyze in _analyzers())
+def _cuts(text: str) -> tuple[Cut, ...]:
+    return tuple(Cut.of(analyze(text)) for analyze in _analyzers())
 
 
 def fit_text(

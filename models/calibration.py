@@ -33,6 +33,12 @@ class Scaling:
         """Return shape (n, classes); each row sums to one."""
         return softmax(raw / self.temperature)
 
+    def chance(self, log_odds: Floats) -> Floats:
+        """Return the probability of a yes, shape (n,); to the last bit that of `two_classes`."""
+        scaled = log_odds / self.temperature
+        power = np.exp(-np.abs(scaled))
+        return np.asarray(np.where(scaled > 0, 1.0, power) / (1.0 + power))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `Scaling(**…)` takes them."""
         return {"temperature": self.temperature}

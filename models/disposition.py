@@ -115,8 +115,10 @@ class Model:
     def _views(self, table: Table) -> list[tuple[str, npt.NDArray[np.int64]]]:
         """Return each view with the rows it answers for."""
         graded = _graded(table) if INSPECTED in self.bundle.views else np.zeros(rows(table), np.bool_)
+        if not graded.any():
+            return [(INTAKE, np.arange(len(graded)))]
         split = [(INTAKE, np.flatnonzero(~graded)), (INSPECTED, np.flatnonzero(graded))]
-        return [(view, index) for view, index in split if len(index)] or [(INTAKE, np.arange(0))]
+        return [(view, index) for view, index in split if len(index)]
 
     def save(self, folder: Path) -> None:
         """Write the model into its folder."""

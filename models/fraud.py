@@ -123,8 +123,7 @@ class Model:
         """Score every row; reasons cost a hundred times the score, so ask only where they will be read."""
         boosted, numbers = self.bundle.views[VIEW], self.bundle.numbers
         matrix = boosted.matrix(table)
-        scaling = Scaling(**numbers["scaling"])
-        score = scaling.probabilities(two_classes(boosted.raw(matrix, GOAL)))[:, 1]
+        score = Scaling(**numbers["scaling"]).chance(boosted.raw(matrix, GOAL))
         band = BANDS[np.searchsorted(numbers["bands"], score, side="right")]
         if not reasons:
             return Prediction(score, band)

@@ -60,7 +60,7 @@ class SingleRow:
                 self._fast,
                 ctypes.c_void_p(row.ctypes.data),
                 ctypes.byref(length),
-                scores.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+                ctypes.c_void_p(scores.ctypes.data),
             )
         )
         return scores

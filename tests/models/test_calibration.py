@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from models.calibration import conformal, fit_scaling, fit_shift, fit_thresholds, two_classes
+from models.calibration import Scaling, conformal, fit_scaling, fit_shift, fit_thresholds, two_classes
 
 
 def drawn(rng, n=4000):
@@ -25,6 +25,12 @@ def test_a_temperature_undoes_overconfidence(rng):
 def test_log_odds_of_two_classes_are_a_sigmoid():
     raw = np.array([-1.0, 0.0, 2.0])
     np.testing.assert_allclose(softmax(two_classes(raw), axis=1)[:, 1], 1 / (1 + np.exp(-raw)))
+
+
+def test_a_chance_is_that_of_two_classes_to_the_last_bit(rng):
+    raw = np.concatenate([rng.normal(size=500) * 5, [0.0, 800.0, -800.0]])
+    scaling = Scaling(1.3)
+    np.testing.assert_array_equal(scaling.chance(raw), scaling.probabilities(two_classes(raw))[:, 1])
 
 
 def test_each_class_at_each_site_is_covered(rng):
