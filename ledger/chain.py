@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -183,27 +183,38 @@ def iso(at: datetime) -> str:
 
 def row_digest(table: Table, values: Mapping[str, Any]) -> str:
     """Return the digest of one history row, the same before it is written and after it is read."""
-    row = {
-        column.name: _plain(values.get(column.name), column.type)
-        for column in table.c
-        if column.name != "seq"
-    }
+    row = {name: plain(values.get(name)) for name, plain in _columns(table)}
     # Text, whole numbers, flags and null only: here json's sorted output is RFC 8785's, three times as fast.
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     try:
-        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+        return "sha256:" + hashlib.sha256(_write_sorted(row).encode()).hexdigest()
     except UnicodeEncodeError as error:
         raise BadInputError(
             "a text holds half a character (a lone surrogate); send valid Unicode."
         ) from error
 
 
-def _plain(value: Any, kind: object) -> str | int | bool | None:
-    if isinstance(kind, Json):
-        return value if type(value) is Written else json_text(value)
-    if isinstance(kind, Utc) and value is not None:
-        return iso(value)
+@cache
+def _columns(table: Table) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """The columns that a row's digest is over, and how each is spelt there."""
+    plain = {Json: _json, Utc: _moment}
+    return tuple((one.name, plain.get(type(one.type), _number)) for one in table.c if one.name != "seq")
+
+
+def _json(value: Any) -> str:
+    return value if type(value) is Written else json_text(value)
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else iso(value)
+
+
+def _number(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
+
+
+@cache
+def _json_columns(table: Table) -> tuple[str, ...]:
+    return tuple(one.name for one in table.c if isinstance(one.type, Json))
 
 
 class Chained:
@@ -272,11 +283,7 @@ class Chained:
     ) -> dict[str, Any]:
         """Append the entry that witnesses a row, and return the row for the caller to write."""
         # Written once: for the digest, and for the row.
-        written = {
-            name: self._written(values[name])
-            for name, column in table.c.items()
-            if isinstance(column.type, Json) and name in values
-        }
+        written = {name: self._written(values[name]) for name in _json_columns(table) if name in values}
         row = {**values, **written}
         body = {"table": str(table.name), "row": row_digest(table, row), **facts}
         entry = self.append(kind, subject=subject, actor=values["actor"], at=values["at"], body=body)

@@ -38,6 +38,8 @@ metadata = MetaData(
     }
 )
 
+_SPELT: Final = len("2026-01-01 00:00:00.000000")
+
 
 class Utc(TypeDecorator[datetime]):
     """A moment in UTC with microseconds, the same on both databases."""
@@ -54,6 +56,19 @@ class Utc(TypeDecorator[datetime]):
         moment = value.astimezone(UTC)
         # SQLite keeps text without a zone; equal lengths keep text order equal to time order.
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """The same for SQLite in one step, spelt as SQLAlchemy spells it."""
+        if dialect.name != "sqlite":
+            return super().bind_processor(dialect)
+
+        def process(value: Any) -> str | None:
+            if type(value) is datetime and value.tzinfo is UTC:
+                return value.isoformat(" ", "microseconds")[:_SPELT]
+            moment = self.process_bind_param(value, dialect)
+            return None if moment is None else moment.isoformat(" ", "microseconds")
+
+        return process
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the moment back, aware."""

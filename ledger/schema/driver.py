@@ -22,27 +22,33 @@ _DEFERRED: Final = "__[POSTCOMPILE"  # how SQLAlchemy marks what it writes only 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement in the words of one database, and how its values are written and read."""
+    """A statement in the words of one database, and how its values are written and read.
+
+    Parameters
+    ----------
+    binds : tuple of (str, function or None)
+        What it asks for, each once, and how that is written.
+    places : tuple of int or None
+        Which of them each question mark stands for; None where they go by name.
+    """
 
     text: str
     binds: tuple[tuple[str, Convert | None], ...]
     given: Mapping[str, Any]
-    positional: bool
+    places: tuple[int, ...] | None
     names: tuple[str, ...]
     reads: tuple[tuple[int, Convert], ...]
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """The values as the driver takes them; what is not given is null, or what the statement says."""
         given = self.given
-        if self.positional:
-            return [
-                given[name] if name in given else convert(values.get(name)) if convert else values.get(name)
-                for name, convert in self.binds
-            ]
-        return {
-            name: given[name] if name in given else convert(values.get(name)) if convert else values.get(name)
+        written = [
+            given[name] if name in given else convert(values.get(name)) if convert else values.get(name)
             for name, convert in self.binds
-        }
+        ]
+        if self.places is None:
+            return {name: value for (name, _), value in zip(self.binds, written, strict=True)}
+        return [written[place] for place in self.places]
 
     def row(self, found: Sequence[Any]) -> dict[str, Any]:
         """A row by name."""
@@ -82,13 +88,14 @@ class Fixed:
                 convert = _writer(compiled.binds[name], dialect)
                 given[name] = convert(value) if convert else value
         order = compiled.positiontup if compiled.positional else list(compiled.params)
+        asked = list(dict.fromkeys(order))
         columns = list(getattr(self.statement, "exported_columns", ()) or ())
         readers = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
         return Prepared(
             compiled.string,
-            tuple((name, _writer(compiled.binds[name], dialect)) for name in order),
+            tuple((name, _writer(compiled.binds[name], dialect)) for name in asked),
             given,
-            compiled.positional,
+            tuple(map(asked.index, order)) if compiled.positional else None,
             tuple(one.name for one in columns),
             tuple((place, convert) for place, convert in enumerate(readers) if convert),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -124,8 +124,9 @@ def features_digest(line: ReturnLine, history: Mapping[str, float]) -> str:
 
 
 def _plain(value: object) -> object:
-    if is_dataclass(value):
-        return {one.name: getattr(value, one.name) for one in fields(value)}
+    names = getattr(value, "__dataclass_fields__", None)
+    if names is not None:
+        return {name: getattr(value, name) for name in names}
     return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
