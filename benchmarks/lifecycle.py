@@ -71,6 +71,8 @@ async def _send(port: int, key: str, seconds: int) -> Sent:
     begin = time.perf_counter() + 0.5
 
     async def one(due: float, message: bytes) -> None:
+        while free and free[-1][0].at_eof():  # the server closes what has been idle for long
+            free.pop()[1].close()
         pair = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
         status = await exchange(*pair, message)
         sent.seconds.append(time.perf_counter() - due)

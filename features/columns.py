@@ -237,7 +237,7 @@ def computed(table: Table) -> Table:
 
 
 def _stack(table: Table, columns: Sequence[Column], dtype: type) -> npt.NDArray[Any]:
-    stack = np.empty((rows(table), len(columns)), dtype)
+    stack: npt.NDArray[Any] = np.empty((rows(table), len(columns)), dtype)
     for place, column in enumerate(columns):
         stack[:, place] = column.compute(table)
     return stack

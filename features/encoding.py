@@ -80,6 +80,10 @@ class Encoder:
     snapshots: tuple[Snapshot, ...] = ()
     ordered_up_to: int = ORDERED_UP_TO
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what is saved: the columns' functions are found again by name."""
+        return Encoder.from_json, (self.to_json(), self.arrays())
+
     @cached_property
     def _codes(self) -> Mapping[str, Mapping[str, int]]:
         return {

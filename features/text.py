@@ -91,9 +91,7 @@ class TextScores:
         return result
 
     def _scores(self, text: str) -> Floats:
-        return sum(
-            (terms.add_up(cut) for terms, cut in zip(self.terms, _cuts(text), strict=True)), self.base
-        )
+        return sum((terms.add_up(cut) for terms, cut in zip(self.terms, _cuts(text), strict=True)), self.base)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return everything learned as plain arrays: terms as text, the rest as numbers."""

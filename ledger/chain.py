@@ -196,7 +196,7 @@ def row_digest(table: Table, values: Mapping[str, Any]) -> str:
 @cache
 def _columns(table: Table) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     """The columns that a row's digest is over, and how each is spelt there."""
-    plain = {Json: _json, Utc: _moment}
+    plain: dict[type, Callable[[Any], Any]] = {Json: _json, Utc: _moment}
     return tuple((one.name, plain.get(type(one.type), _number)) for one in table.c if one.name != "seq")
 
 

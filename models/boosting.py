@@ -141,6 +141,10 @@ class Boosted:
     _last: list[tuple[Table, Matrix]] = field(default_factory=list, repr=False, compare=False)
     _single: dict[str, tuple[SingleRow, ...]] = field(default_factory=dict, repr=False, compare=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was learned, and nothing that is kept for speed."""
+        return Boosted, (self.encoder, self.boosters)
+
     def matrix(self, table: Table) -> Matrix:
         """Return the encoder's matrix of a table; a small one asked about twice in a row is encoded once."""
         for known, matrix in self._last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,17 +21,20 @@ from training.evidence.crew import Crew, follow
 from training.evidence.figures import Figures
 from training.fields import Sources, train_fields
 from training.named import folder_of, registry, source_of
-from training.options import AsJson, Data, Date, MappingFile, Model, Seed
+from training.options import AsJson, Data, Date, MappingFile, Model, Scheduler, Seed
+from training.scale import worlds
+from training.scale.cluster import Cluster, each
+from training.scale.worlds import Blocks
 from training.settings import Settings
 from training.simulator.world import simulate as draw
 from training.simulator.world import write
 from training.tracking import Registered
-from training.train import TASKS, Trained, read_volumes, train_volume
-from training.train import train as train_task
+from training.train import TASKS, Candidate, Trained, Wanted, logged
 
 # A fixed day, so that the same seed is the same world whenever it is drawn.
 WORLD_START: Final = datetime(2023, 11, 1, tzinfo=UTC)
 EVERYTHING: Final = (*TASKS, "volume")
+BLOCK: Final = 1_000_000  # returns of a world that is drawn at once
 FORMS: Final = 240  # read in about four minutes
 
 
@@ -40,14 +44,28 @@ def simulate(
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     start: Date = None,
+    block: Annotated[int, typer.Option(min=1, help="A larger world is drawn in blocks of so many.")] = BLOCK,
+    scheduler: Scheduler = None,
 ) -> None:
-    """Simulate a history of sales and returns with its exact truth."""
+    """Simulate a history of sales and returns with its exact truth.
+
+    A world of more than --block returns is drawn in blocks, each of other customers on one market, by local
+    processes or at --scheduler; stopped, the same command continues with the blocks that are missing.
+    """
     begun = start.replace(tzinfo=UTC) if start else WORLD_START
+    if returns > block:
+        blocks = Blocks(returns, seed, begun, block, out.resolve())
+        with Cluster(scheduler, Settings().lab_workers).client() as client:
+            worlds.draw(blocks, client)
+        _say_drawn(out, *(blocks.rows(table) for table in ("returns", "sales", "events")))
+        return
     tables = draw(returns=returns, rng=np.random.default_rng(seed), start=begun)
     write(tables, out, seed=seed)
-    typer.echo(
-        f"{len(tables.returns)} returns of {len(tables.sales)} sales, {len(tables.events)} events: {out}"
-    )
+    _say_drawn(out, len(tables.returns), len(tables.sales), len(tables.events))
+
+
+def _say_drawn(out: Path, returns: int, sales: int, events: int) -> None:
+    typer.echo(f"{returns} returns of {sales} sales, {events} events: {out}")
 
 
 def train(
@@ -60,9 +78,13 @@ def train(
     freq: Annotated[str, typer.Option(help="Of volume: D, W, M or Q.")] = "D",
     forms: Annotated[int, typer.Option(min=20, help="Of fields: forms to draw and read.")] = FORMS,
     corrections: Annotated[Path | None, typer.Option(help="Of fields: what people corrected.")] = None,
+    scheduler: Scheduler = None,
     seed: Seed = 0,
 ) -> None:
-    """Fit, judge beside a bare baseline, log to MLflow and register as challenger."""
+    """Fit, judge beside a bare baseline, log to MLflow and register as challenger.
+
+    With --scheduler each task is fitted by a worker of that cluster; the models are the same to the last bit.
+    """
     if task == "fields":
         sources = Sources(forms, Settings().home, corrections)
         _show(train_fields(sources, registry=registry(), seed=seed, now=datetime.now(UTC)))
@@ -70,16 +92,19 @@ def train(
     if task not in (*EVERYTHING, "all"):
         raise BadInputError(f"'{task}' is no task; choose one of {', '.join(EVERYTHING)} or all.")
     tasks = EVERYTHING if task == "all" else (task,)
-    # All tables are read before anything is written: bad input leaves no half of the work behind.
-    datasets = {
-        name: read(name, data=data, mapping=mapping, as_of=as_of) for name in tasks if name != "volume"
-    }
-    volumes = read_volumes(data, mapping, freq=freq, as_of=as_of) if "volume" in tasks else None
+    wanted = Wanted(data and data.resolve(), mapping and mapping.resolve(), as_of, tune, freq, seed)
     registered, now = registry(), datetime.now(UTC)
-    for dataset in datasets.values():
-        _show(train_task(dataset, registry=registered, seed=seed, tune=tune, now=now))
-    if volumes is not None:
-        _show(train_volume(volumes, registry=registered, seed=seed, now=now))
+    for candidate in _candidates(tasks, wanted, scheduler):
+        _show(logged(candidate, registry=registered, seed=seed, now=now))
+
+
+def _candidates(tasks: Sequence[str], wanted: Wanted, scheduler: str | None) -> Iterable[Candidate]:
+    """Fit one task after the other, or all of them on a cluster."""
+    if scheduler is None:
+        # All tables are read before anything is written: bad input leaves no half of the work behind.
+        return (wanted.learn(questions) for questions in [wanted.read(task) for task in tasks])
+    with Cluster(scheduler).client() as client:
+        return each(client, wanted.candidate, tasks, label="training")
 
 
 def evaluate(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.mapping import DEFAULT_SPLIT, Loaded, load
+from features.reading import parts
 from features.returns import BadInputError
 from features.splits import Mask, Split, latest
 from features.table import Table, objects, take, time
@@ -99,11 +100,11 @@ def read(task: str, *, data: Path | None, mapping: Path | None, as_of: datetime 
 
 
 def digest(data: Path, mapping: Path | None) -> str:
-    """Return the digest of the bytes of a table and its mapping file."""
+    """Return the digest of the bytes of a table, which may lie in parts, and its mapping file."""
     total = hashlib.sha256()
     for path in (data, mapping):
-        if path is not None:
-            with path.open("rb") as file:
+        for one in [] if path is None else parts(path) or [path]:
+            with one.open("rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())
     return f"sha256:{total.hexdigest()}"
 
@@ -155,7 +156,7 @@ def _customers(table: Table) -> npt.NDArray[Any]:
 def _truth(loaded: Loaded) -> pd.DataFrame | None:
     """Return the exact predictions beside the data, in the order of its rows."""
     path = Path(loaded.source).parent / TRUTH_FILE
-    if not path.is_file() or "return_line_id" not in loaded.frame:
+    if not path.exists() or "return_line_id" not in loaded.frame:
         return None
     exact = pd.read_parquet(path).set_index("return_line_id").reindex(loaded.table["return_line_id"])
     return None if exact["p_fraud"].isna().any() else exact

@@ -21,7 +21,7 @@ from models import condition, disposition, fraud, recovery, volume, workload
 from models.boosting import Params
 from models.drift.snapshot import Snapshot, Usual, snapshot_of
 from training.answers import as_request, asked_first, served, tidy
-from training.datasets import Dataset, Origin, Rows
+from training.datasets import Dataset, Origin, Rows, read
 from training.evaluate import at_intake, compared, curves_of, evaluate, losses, reliability_of
 from training.evidence.card import Curves, code_version, pictures, write_card
 from training.evidence.figures import Figures
@@ -76,8 +76,49 @@ class Candidate:
     reliability: Mapping[str, Points] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a command asks of every task, so that any process can fit one of them.
+
+    Parameters
+    ----------
+    data, mapping : Path or None
+        Absolute paths, which every process sees.
+    freq : str
+        Of volume: D, W, M or Q.
+    """
+
+    data: Path | None
+    mapping: Path | None
+    as_of: datetime | None
+    tune: int
+    freq: str
+    seed: int
+
+    def read(self, task: str) -> Dataset | Volumes:
+        """Read the table as a task asks for it."""
+        if task == "volume":
+            return read_volumes(self.data, self.mapping, freq=self.freq, as_of=self.as_of)
+        return read(task, data=self.data, mapping=self.mapping, as_of=self.as_of)
+
+    def learn(self, asked: Dataset | Volumes) -> Candidate:
+        """Fit and judge what was read."""
+        if isinstance(asked, Volumes):
+            return learned_volume(asked, seed=self.seed)
+        return learned(asked, seed=self.seed, tune=self.tune)
+
+    def candidate(self, task: str) -> Candidate:
+        """Read, fit and judge one task."""
+        return self.learn(self.read(task))
+
+
 def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now: datetime) -> Trained:
-    """Fit a task's model, judge it on the held-out rows, log everything and register it as challenger.
+    """Fit a task's model, judge it on the held-out rows, log everything and register it as challenger."""
+    return logged(learned(dataset, seed=seed, tune=tune), registry=registry, seed=seed, now=now)
+
+
+def learned(dataset: Dataset, *, seed: int, tune: int = 0) -> Candidate:
+    """Fit a task's model and judge it on the held-out rows; nothing is written.
 
     The same dataset, seed and code give a model with the same predictions.
 
@@ -88,7 +129,7 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
     """
     params = _tuned(dataset, seed=seed, trials=tune) if tune else MODELS[dataset.task].PARAMS
     model = fit(dataset.task, dataset.train, attributes=dataset.origin.attributes, params=params, seed=seed)
-    candidate = Candidate(
+    return Candidate(
         task=dataset.task,
         model=model,
         figures=evaluate(model, dataset, rng=np.random.default_rng(seed)),
@@ -101,7 +142,6 @@ def train(dataset: Dataset, *, registry: Registry, seed: int, tune: int = 0, now
         snapshot=_snapshot(model, dataset),
         reliability=reliability_of(model, dataset),
     )
-    return logged(candidate, registry=registry, seed=seed, now=now)
 
 
 def read_volumes(
@@ -124,11 +164,11 @@ def read_volumes(
     return Volumes(panel, Origin.of(loaded, mapping, as_of))
 
 
-def train_volume(volumes: Volumes, *, registry: Registry, seed: int, now: datetime) -> Trained:
-    """Fit the volume forecast on all periods, judged by the last ones held out, and register it."""
+def learned_volume(volumes: Volumes, *, seed: int) -> Candidate:
+    """Fit the volume forecast on all periods, judged by the last ones held out; nothing is written."""
     panel = volumes.panel
     reach = max(1, min(HORIZON, panel.length // 4))
-    candidate = Candidate(
+    return Candidate(
         task="volume",
         model=volume.fit(panel, horizon=reach, rng=np.random.default_rng(seed)),
         figures=trial(panel, horizon=reach, seed=seed),
@@ -137,7 +177,6 @@ def train_volume(volumes: Volumes, *, registry: Registry, seed: int, now: dateti
         rows=(panel.length, reach),
         example=tidy(panel),
     )
-    return logged(candidate, registry=registry, seed=seed, now=now)
 
 
 def logged(candidate: Candidate, *, registry: Registry, seed: int, now: datetime) -> Trained:

@@ -55,7 +55,7 @@ _place = asynccontextmanager(admitted)
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Hand on the caller, known by the key or token sent, once it is certain that the role carries `action`."""
+    """Hand on the caller, known by key or token, once it is certain that the role carries `action`."""
 
     action: Action
 

@@ -1,7 +1,8 @@
-"""Scoring in parts by the command: on a scheduler, with a worker killed, and with everything killed."""
+"""Work in parts by the command: on a scheduler, with a worker killed, and with everything killed."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ import pytest
 
 from benchmarks.running import free_port
 from tests.journeys.laboratory import Laboratory
+from training.answers import CARD
+from training.tracking import Registry
 
 pytestmark = pytest.mark.journey
 PARTS = 40
@@ -56,43 +59,83 @@ def stand(tmp_path_factory) -> Stand:
     return Stand(laboratory, pd.read_parquet(laboratory.home / "scores.parquet"))
 
 
+def digest_of(laboratory: Laboratory, version: int) -> str:
+    """The digest of everything that a registered workload model learned."""
+    registry = Registry(laboratory.home / "mlflow")
+    card: dict[str, str] = json.loads((registry.find(f"recoup-workload/{version}").folder / CARD).read_text())
+    return card["digest"]
+
+
 @contextmanager
-def begun(stand: Stand, folder: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The command at work, with some parts finished and others not."""
-    with stand.laboratory.started(*stand.words, folder) as driver:
-        finished = stand.laboratory.home / folder
+def begun(laboratory: Laboratory, *words: object, parts: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command at work, with some parts finished and others not."""
+    with laboratory.started(*words) as driver:
         until = time.monotonic() + PATIENCE
-        while not list(finished.glob("part-*")):
+        while not list(parts.glob("part-*")):
             assert time.monotonic() < until
             assert driver.poll() is None
         yield driver
 
 
+def kill_a_worker(driver: subprocess.Popen[bytes]) -> None:
+    """End one process of the cluster that a driver has started, at once."""
+    children = psutil.Process(driver.pid).children()
+    next(child for child in children if "spawn_main" in " ".join(child.cmdline())).kill()
+
+
+def kill_all(driver: subprocess.Popen[bytes]) -> None:
+    """End a driver at once: its workers end with it."""
+    family = psutil.Process(driver.pid).children(recursive=True)
+    driver.kill()
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+    assert alive == []
+
+
+def written(folder: Path) -> dict[Path, int]:
+    """The finished parts of a table, and when each was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("part-*")}
+
+
 def test_a_killed_worker_loses_nothing(stand):
     """Its work is given to another; the command ends as if nothing had been."""
-    with begun(stand, "worker") as driver:
-        workers = [
-            child
-            for child in psutil.Process(driver.pid).children()
-            if "spawn_main" in " ".join(child.cmdline())
-        ]
-        workers[0].kill()
+    parts = stand.laboratory.home / "worker"
+    with begun(stand.laboratory, *stand.words, "worker", parts=parts) as driver:
+        kill_a_worker(driver)
         assert driver.wait(PATIENCE) == 0
     stand.right("worker")
 
 
 def test_a_killed_driver_loses_no_finished_part(stand):
     """Its workers end with it; the same command again writes only what was missing."""
-    with begun(stand, "driver") as driver:
-        family = psutil.Process(driver.pid).children(recursive=True)
-        driver.kill()
-        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
-        assert alive == []
-    finished = {path: path.stat().st_mtime_ns for path in (stand.laboratory.home / "driver").glob("part-*")}
+    parts = stand.laboratory.home / "driver"
+    with begun(stand.laboratory, *stand.words, "driver", parts=parts) as driver:
+        kill_all(driver)
+    finished = written(parts)
     assert 0 < len(finished) < PARTS
     stand.laboratory.must(*stand.words, "driver")
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert written(parts).items() >= finished.items()
     stand.right("driver")
+
+
+def test_a_world_in_blocks_is_the_same_whoever_is_killed_while_it_is_drawn(tmp_path):
+    """A worker, then everything: what was finished stays, and the world is that of one process."""
+    laboratory = Laboratory(tmp_path)
+    words = ("simulate", "--returns", 2400, "--block", 100, "--seed", 6, "--out")
+    parts = laboratory.home / "hurt" / "returns.parquet"
+    with begun(laboratory, *words, "hurt", parts=parts) as driver:
+        kill_a_worker(driver)
+        kill_all(driver)
+    finished = written(parts)
+    assert 0 < len(finished) < 24
+    assert not (laboratory.home / "hurt" / "world.json").exists()
+    laboratory.must(*words, "hurt")
+    assert written(parts).items() >= finished.items()
+    laboratory.must(*words, "whole")
+    for table in ("returns", "sales", "events", "truth", "market"):
+        hurt, whole = (
+            pd.read_parquet(laboratory.home / one / f"{table}.parquet") for one in ("hurt", "whole")
+        )
+        pd.testing.assert_frame_equal(hurt, whole, check_exact=True)
 
 
 def test_a_scheduler_that_is_there_is_used_and_one_that_is_not_is_refused(stand):
@@ -109,8 +152,11 @@ def test_a_scheduler_that_is_there_is_used_and_one_that_is_not_is_refused(stand)
     worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "1", *ours], cwd=home)
     try:
         stand.laboratory.must(*stand.words, "there", "--scheduler", address)
+        stand.laboratory.must("train", "workload", "--data", "world", "--scheduler", address)
     finally:
         for process in (worker, scheduler):
             process.terminate()
             process.wait(PATIENCE)
     stand.right("there")
+    first, second = (digest_of(stand.laboratory, version) for version in (1, 2))
+    assert first == second, "a model fitted on a cluster is another"

@@ -24,13 +24,14 @@ from training.answers import CARD, answers, load
 from training.datasets import read
 from training.forecasting.backtest import origins_of, rolled
 from training.forecasting.history import panel_of
-from training.scale import parts, scoring
+from training.scale import parts, scoring, worlds
 from training.scale.cluster import each
 from training.scale.history import Exchange
 from training.scale.parts import parts_of
 from training.scale.scoring import Work, merged, score
+from training.scale.worlds import Blocks
 from training.simulator.world import simulate, write
-from training.train import fit
+from training.train import Wanted, fit
 
 RETURNS = 1500
 QUICK = replace(fraud.PARAMS, max_rounds=20, bags=1)
@@ -249,3 +250,56 @@ def test_a_backtest_on_a_cluster_gives_the_same_figures(world, client):
     ways = ({}, {"over": partial(each, client, label="origins")})
     alone, shared = (rolled(panel, at, horizon=7, seed=1, rivals=no_rivals, **way).figures() for way in ways)
     assert shared == alone
+
+
+START = datetime(2023, 11, 1, tzinfo=UTC)
+
+
+def test_a_world_in_blocks_holds_so_many_returns_of_distinct_customers_and_can_be_learned_from(
+    client, tmp_path
+):
+    blocks = Blocks(1100, seed=3, start=START, size=400, out=tmp_path / "world")
+    worlds.draw(blocks, client)
+    table = load_table(blocks.out, None, purpose="score").table
+    assert rows(table) == len(set(table["return_line_id"])) == sum(blocks.sizes) == 1100
+    of_block = [
+        {customer for customer in table["customer_id"] if f"-b{block:03d}-" in customer} for block in range(3)
+    ]
+    assert set(table["customer_id"]) == set.union(*of_block)
+    assert all(of_block)
+    products = pd.DataFrame({name: table[name] for name in ("family", "sku", "brand", "weight_kg")})
+    one_each = products.drop_duplicates()
+    assert not one_each.duplicated(["family", "sku"]).any(), "blocks share one catalogue"
+    dataset = read("workload", data=blocks.out, mapping=None)
+    assert dataset.train.truth is not None
+    assert not dataset.train.truth.isna().all(axis=1).any(), "every row has its truth"
+    assert panel_of(blocks.out, None, freq="D", levels=("region",)).length > 100
+
+
+def test_a_world_is_the_same_on_any_cluster_and_drawn_again_only_where_it_is_missing(client, tmp_path):
+    one, two = (Blocks(900, seed=3, start=START, size=300, out=tmp_path / name) for name in ("one", "two"))
+    worlds.draw(one, client)
+    for block in (2, 0, 1):
+        two.draw(block)
+    for table in ("returns", "sales", "events", "truth"):
+        pd.testing.assert_frame_equal(
+            *(pd.read_parquet(world.out / f"{table}.parquet") for world in (one, two)), check_exact=True
+        )
+    before = one.part("returns", 0).stat().st_mtime_ns
+    worlds.draw(one, client)
+    assert one.part("returns", 0).stat().st_mtime_ns == before
+    with pytest.raises(BadInputError, match="another world"):
+        worlds.draw(replace(one, seed=4), client)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(BadInputError, match="other files"):
+        worlds.draw(replace(one, out=tmp_path / "full"), client)
+
+
+def test_a_model_fitted_by_another_process_is_the_same_to_the_last_bit(world, client):
+    wanted = Wanted(world, None, None, tune=0, freq="D", seed=1)
+    tasks = ["workload", "volume"]
+    away, here = each(client, wanted.candidate, tasks, label="training"), map(wanted.candidate, tasks)
+    for one, other in zip(away, here, strict=True):
+        assert one.model.digest == other.model.digest
+        assert one.figures == other.figures

@@ -17,9 +17,9 @@ from training.simulator.draws.people import draw_customers, draw_groups
 from training.simulator.draws.sales import Scene, draw_sales
 from training.simulator.events import lifecycle
 from training.simulator.frames import market_frame, returns_frame, sales_frame
-from training.simulator.laws.catalogue import draw_catalogue
+from training.simulator.laws.catalogue import Array, Catalogue, draw_catalogue
 from training.simulator.laws.claims import rate_table
-from training.simulator.laws.market import DAYS, REGION_SHARE, draw_market
+from training.simulator.laws.market import DAYS, REGION_SHARE, Market, draw_market
 from training.simulator.laws.people import (
     ABUSE_BY_STATE,
     HOUSEHOLD_SIZE_SHARE,
@@ -42,6 +42,10 @@ from training.simulator.truth.predict import truth
 SPARE: Final = 12.0  # days beyond DAYS that are laid out, in standard deviations of the number of returns
 FEW: Final = 60  # returns more than asked for, so that a tiny world is not stretched over many years
 TABLES: Final = ("returns", "sales", "market", "events", "truth")
+IDS: Final = (
+    *("id", "return_line_id", "rma_number", "order_number", "invoice_number"),
+    *("customer_id", "address_id", "device_id", "serial", "serial_shipped", "serial_found"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +72,68 @@ def simulate(*, returns: int, rng: np.random.Generator, start: datetime) -> Tabl
         raise BadInputError(
             f"--returns {returns}: a world needs at least one return; give a positive number."
         )
-    world = draw_world(returns, rng=rng, start=start)
-    frame = returns_frame(world)
+    return tables_of(draw_world(returns, rng=rng, start=start), rng)
+
+
+def tables_of(world: World, rng: np.random.Generator, *, block: int | None = None) -> Tables:
+    """Write a world down as tables; the ids of a block are its own."""
+    frame, sales = returns_frame(world), sales_frame(world, rng)
+    if block is not None:
+        frame, sales = (_of_block(table, block) for table in (frame, sales))
     exact = truth(world)
     exact.insert(0, "return_line_id", frame["return_line_id"])
+    events = lifecycle(frame, rng)
     return Tables(
         returns=frame.drop(columns="propensity"),
-        sales=sales_frame(world, rng),
+        sales=sales,
         market=market_frame(world),
-        events=lifecycle(frame, rng),
+        events=events if block is None else _of_block(events, block),
         truth=exact,
-        parameters={"returns": returns, **parameters(world)},
+        parameters={"returns": len(frame), **parameters(world)},
     )
 
 
+def _of_block(table: pd.DataFrame, block: int) -> pd.DataFrame:
+    """Return the table with the block's number in every id: RMA-0000007/1 becomes RMA-b003-0000007/1."""
+    named = {
+        name: table[name].str.replace("-", f"-b{block:03d}-", n=1, regex=False)
+        for name in IDS
+        if name in table
+    }
+    return table.assign(**named)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is there before anybody buys: the products, their market, and how often they come back."""
+
+    catalogue: Catalogue
+    market: Market
+    rates: Array
+
+
+def draw_ground(returns: int, *, rng: np.random.Generator, start: datetime) -> Ground:
+    """Draw the ground of a world, or of a block, of so many returns."""
+    days = int(DAYS * (1 + _spare(returns)))
+    catalogue = draw_catalogue(rng)
+    return Ground(catalogue, draw_market(days, start=start, rng=rng), rate_table(catalogue))
+
+
 def draw_world(returns: int, *, rng: np.random.Generator, start: datetime) -> World:
-    """Draw the arrays of a world that ends with its Nth return: about DAYS days, less in tiny worlds.
+    """Draw the arrays of a world that ends with its Nth return: about DAYS days, less in tiny worlds."""
+    return draw_people(returns, rng=rng, ground=draw_ground(returns, rng=rng, start=start))
+
+
+def draw_people(returns: int, *, rng: np.random.Generator, ground: Ground) -> World:
+    """Draw who buys on a ground, what comes back of it and what becomes of that, up to the Nth return.
 
     The end is a moment that anybody could name when it came, so it biases nothing.
     """
-    spare = min(1.0, SPARE / np.sqrt(returns))
-    days = int(DAYS * (1 + spare))
-    catalogue = draw_catalogue(rng)
-    market, rates = draw_market(days, start=start, rng=rng), rate_table(catalogue)
+    catalogue, market, rates = ground.catalogue, ground.market, ground.rates
+    days = market.demand.shape[2]
     nobody = draw_groups(0, days=days, rng=rng)
     scene = Scene(catalogue, rates, market, nobody, draw_customers(nobody, rng))
-    count = int((returns * (1 + spare / 3) + FEW) / _returns_of_a_group(flow(scene)))
+    count = int((returns * (1 + _spare(returns) / 3) + FEW) / _returns_of_a_group(flow(scene)))
     sales = None
     while sales is None or np.isfinite(sales.requested).sum() < returns:
         groups = draw_groups(count, days=days, rng=rng)
@@ -106,6 +146,10 @@ def draw_world(returns: int, *, rng: np.random.Generator, start: datetime) -> Wo
     returned = sales.take(rows)
     claims = draw_claims(returned, scene, rng)
     return World(scene, sales, rows, claims, draw_outcomes(returned, claims, scene, rng))
+
+
+def _spare(returns: int) -> float:
+    return float(min(1.0, SPARE / np.sqrt(returns)))
 
 
 def _returns_of_a_group(streams: Flow) -> float:
