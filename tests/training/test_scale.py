@@ -290,6 +290,8 @@ def test_a_world_is_the_same_on_any_cluster_and_drawn_again_only_where_it_is_mis
     assert one.part("returns", 0).stat().st_mtime_ns == before
     with pytest.raises(BadInputError, match="another world"):
         worlds.draw(replace(one, seed=4), client)
+    with pytest.raises(BadInputError, match="holds a world in blocks"):
+        write(simulate(returns=20, rng=np.random.default_rng(1), start=START), one.out, seed=1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(BadInputError, match="other files"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,3 +131,48 @@ def whole(path: Path) -> Iterator[Written]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def begin(record: Path, facts: Mapping[str, Any], *, another: str) -> None:
+    """Write down what is begun in a folder, or make sure that it is what was begun there before.
+
+    Parameters
+    ----------
+    record : Path
+        A file in the folder, which is made if need be.
+    another : str
+        What the folder then holds, if it is not that.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds something else, or cannot be written.
+    """
+    folder = record.parent
+    if record.exists():
+        if json.loads(record.read_text(encoding="utf-8")) != facts:
+            raise holds(folder, another)
+        return
+    if folder.exists() and set(folder.iterdir()) - {_unfinished(record)}:
+        raise BadInputError(f"{folder}: this folder holds other files; name another --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(record, json.dumps(facts))
+    except OSError as error:
+        raise BadInputError(f"{folder}: cannot be written ({error.strerror}); name another --out.") from error
+
+
+def holds(folder: Path, another: str) -> BadInputError:
+    """The refusal of a folder that holds the results of other work."""
+    return BadInputError(f"{folder}: this folder holds {another}; remove it, or name another --out.")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that has its name only once it is finished."""
+    unfinished = _unfinished(path)
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")

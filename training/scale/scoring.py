@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from features.table import Table
 from training.answers import answers, card, load
 from training.scale.cluster import Cluster, each
 from training.scale.history import ROWS_OF_A_BUCKET, Exchange, Lines
-from training.scale.parts import Part, parts_of, whole
+from training.scale.parts import Part, begin, parts_of, whole
 
 Places = npt.NDArray[np.int64]
 
@@ -123,25 +122,12 @@ def merged(work: Work, out: Path) -> None:
 
 
 def _begin(work: Work) -> None:
-    """Write down what is begun, or make sure that it is what was begun before."""
-    record = work.out / RECORD
     facts = {
         "model": work.digest,
         "mapping": repr(work.meaning),
         "parts": [[str(part.path), part.rows, part.path.stat().st_mtime_ns] for part in work.parts],
     }
-    if not record.exists():
-        unfinished = record.with_suffix(".partial")
-        if work.out.exists() and set(work.out.iterdir()) - {unfinished}:
-            raise BadInputError(f"{work.out}: this folder holds other files; name another --out.")
-        work.out.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(facts))
-        unfinished.replace(record)
-    elif json.loads(record.read_text()) != facts:
-        raise BadInputError(
-            f"{work.out}: this folder holds scores of another table or model; remove it, or name another "
-            "--out."
-        )
+    begin(work.out / RECORD, facts, another="scores of another table or model")
 
 
 def _spread(work: Work, part: Part) -> None:

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from distributed import Client
 
-from features.returns import BadInputError
 from training.scale.cluster import each
-from training.scale.parts import whole
+from training.scale.parts import begin, holds, whole, write_whole
 from training.simulator.world import TABLES, draw_ground, draw_people, tables_of
 
 WORLD: Final = "world.json"
 RECORD: Final = "begun.json"
+ANOTHER: Final = "another world"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Blocks:
         tables = tables_of(draw_people(self.sizes[block], rng=rng, ground=common), rng, block=block)
         if block == 0:
             text = json.dumps({**tables.parameters, **self.facts}, indent=1) + "\n"
-            _written(self.out / f".{WORLD}", text)
+            write_whole(self.out / f".{WORLD}", text)
         for name in reversed(TABLES):
             if name == "market" and block > 0:
                 continue  # it is the same for all
@@ -96,7 +96,7 @@ def draw(blocks: Blocks, client: Client) -> None:
     """
     if _is_finished(blocks):
         return
-    _begin(blocks)
+    begin(blocks.out / RECORD, blocks.facts, another=ANOTHER)
     missing = [block for block in range(len(blocks.sizes)) if not blocks.is_drawn(block)]
     each(client, partial(Blocks.draw, blocks), missing, label="blocks")
     (blocks.out / f".{WORLD}").replace(blocks.out / WORLD)
@@ -110,34 +110,5 @@ def _is_finished(blocks: Blocks) -> bool:
         return False
     there = json.loads(world.read_text(encoding="utf-8"))
     if {name: there.get(name) for name in blocks.facts} != blocks.facts:
-        raise _another(blocks.out)
+        raise holds(blocks.out, ANOTHER)
     return True
-
-
-def _begin(blocks: Blocks) -> None:
-    """Write down what is begun, or make sure that it is what was begun before."""
-    record = blocks.out / RECORD
-    if record.exists():
-        if json.loads(record.read_text(encoding="utf-8")) != blocks.facts:
-            raise _another(blocks.out)
-        return
-    try:
-        blocks.out.mkdir(parents=True, exist_ok=True)
-        if any(blocks.out.iterdir()):
-            raise BadInputError(f"{blocks.out}: this folder holds other files; name another --out.")
-        _written(record, json.dumps(blocks.facts))
-    except OSError as error:
-        raise BadInputError(
-            f"{blocks.out}: cannot be written ({error.strerror}); name another --out."
-        ) from error
-
-
-def _another(out: Path) -> BadInputError:
-    return BadInputError(f"{out}: this folder holds another world; remove it, or name another --out.")
-
-
-def _written(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial_file = path.with_name(f".{path.name}.partial")
-    partial_file.write_text(text, encoding="utf-8")
-    partial_file.replace(path)

@@ -165,7 +165,15 @@ def _returns_of_a_group(streams: Flow) -> float:
 
 
 def write(tables: Tables, out: Path, *, seed: int) -> None:
-    """Write returns, sales, market, events and truth as parquet, and world.json, into the folder `out`."""
+    """Write returns, sales, market, events and truth as parquet, and world.json, into the folder `out`.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds a world in blocks.
+    """
+    if (out / f"{TABLES[0]}.parquet").is_dir():
+        raise BadInputError(f"{out}: this folder holds a world in blocks; remove it, or name another --out.")
     out.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         getattr(tables, name).to_parquet(out / f"{name}.parquet", index=False)
