@@ -55,8 +55,7 @@ def simulate(
     begun = start.replace(tzinfo=UTC) if start else WORLD_START
     if returns > block:
         blocks = Blocks(returns, seed, begun, block, out.resolve())
-        with Cluster(scheduler, Settings().lab_workers).client() as client:
-            worlds.draw(blocks, client)
+        worlds.draw(blocks, Cluster(scheduler, Settings().lab_workers))
         _say_drawn(out, *(blocks.rows(table) for table in ("returns", "sales", "events")))
         return
     tables = draw(returns=returns, rng=np.random.default_rng(seed), start=begun)

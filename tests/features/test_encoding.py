@@ -114,8 +114,11 @@ def test_other_training_rows_make_another_digest(rng):
     assert first.digest != second.digest
 
 
-def test_numbers_computed_beforehand_change_nothing(a_line, rng):
+def test_columns_computed_beforehand_change_nothing(a_line, rng):
     lines = table_of([a_line(quantity=n, credit_requested=Money(n * 100, "USD")) for n in range(1, 40)])
     columns = columns_for("fraud", lines, {})
     encoder, _ = Encoder.fit(columns, lines, np.eye(2)[np.arange(39) % 2], rng=rng)
-    np.testing.assert_array_equal(encoder.matrix(lines), encoder.matrix(computed(lines)))
+    shared = computed(lines)
+    np.testing.assert_array_equal(encoder.matrix(lines), encoder.matrix(shared))
+    for row in ([0], [38]):  # a service asks about one line
+        np.testing.assert_array_equal(encoder.matrix(take(lines, row)), encoder.matrix(take(shared, row)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
+from sqlalchemy.dialects import sqlite
 
 from ledger.chain import ConflictError, canonical
+from ledger.schema.columns import Utc
 from ledger.store import Ledger
 from tests.ledger.records import NOON, a_line, a_recommendation, fill
 
@@ -72,3 +75,19 @@ def test_a_refusal_by_the_database_is_the_ledgers_own(ledger: Ledger) -> None:
 @given(VALUES)
 def test_quick_canonical_json_is_that_of_rfc_8785(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
+
+
+# Hypothesis asks for bounds without a zone.
+YEARS = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1))  # noqa: DTZ001
+ZONES = st.none() | st.builds(timezone, st.timedeltas(timedelta(hours=-14), timedelta(hours=14)))
+
+
+@given(moment=YEARS, zone=ZONES)
+def test_a_moment_is_spelt_as_sqlalchemy_spells_it(moment: datetime, zone: timezone | None) -> None:
+    """In UTC, whatever its zone: the order of the texts is that of time, and old rows stay comparable."""
+    there = moment.replace(tzinfo=zone or UTC)
+    dialect = sqlite.dialect()
+    ours, theirs = Utc().bind_processor(dialect), sqlite.DATETIME().bind_processor(dialect)
+    assert ours is not None
+    assert theirs is not None
+    assert ours(there) == theirs(there.astimezone(UTC).replace(tzinfo=None))

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from distributed import Client
+from distributed.protocol.pickle import dumps, loads
 
 from features.history import HISTORY, offline
 from features.mapping import load as load_table
@@ -25,7 +26,7 @@ from training.datasets import read
 from training.forecasting.backtest import origins_of, rolled
 from training.forecasting.history import panel_of
 from training.scale import parts, scoring, worlds
-from training.scale.cluster import each
+from training.scale.cluster import Cluster, each
 from training.scale.history import Exchange
 from training.scale.parts import parts_of
 from training.scale.scoring import Work, merged, score
@@ -255,11 +256,15 @@ def test_a_backtest_on_a_cluster_gives_the_same_figures(world, client):
 START = datetime(2023, 11, 1, tzinfo=UTC)
 
 
-def test_a_world_in_blocks_holds_so_many_returns_of_distinct_customers_and_can_be_learned_from(
-    client, tmp_path
-):
+@pytest.fixture(scope="module")
+def at(client) -> Cluster:
+    """The cluster as a command finds it, by its address."""
+    return Cluster(client.scheduler.address)
+
+
+def test_a_world_in_blocks_holds_so_many_returns_of_distinct_customers_and_can_be_learned_from(at, tmp_path):
     blocks = Blocks(1100, seed=3, start=START, size=400, out=tmp_path / "world")
-    worlds.draw(blocks, client)
+    worlds.draw(blocks, at)
     table = load_table(blocks.out, None, purpose="score").table
     assert rows(table) == len(set(table["return_line_id"])) == sum(blocks.sizes) == 1100
     of_block = [
@@ -276,9 +281,9 @@ def test_a_world_in_blocks_holds_so_many_returns_of_distinct_customers_and_can_b
     assert panel_of(blocks.out, None, freq="D", levels=("region",)).length > 100
 
 
-def test_a_world_is_the_same_on_any_cluster_and_drawn_again_only_where_it_is_missing(client, tmp_path):
+def test_a_world_is_the_same_on_any_cluster_and_drawn_again_only_where_it_is_missing(at, tmp_path):
     one, two = (Blocks(900, seed=3, start=START, size=300, out=tmp_path / name) for name in ("one", "two"))
-    worlds.draw(one, client)
+    worlds.draw(one, at)
     for block in (2, 0, 1):
         two.draw(block)
     for table in ("returns", "sales", "events", "truth"):
@@ -286,22 +291,26 @@ def test_a_world_is_the_same_on_any_cluster_and_drawn_again_only_where_it_is_mis
             *(pd.read_parquet(world.out / f"{table}.parquet") for world in (one, two)), check_exact=True
         )
     before = one.part("returns", 0).stat().st_mtime_ns
-    worlds.draw(one, client)
+    worlds.draw(one, at)
     assert one.part("returns", 0).stat().st_mtime_ns == before
     with pytest.raises(BadInputError, match="another world"):
-        worlds.draw(replace(one, seed=4), client)
+        worlds.draw(replace(one, seed=4), at)
     with pytest.raises(BadInputError, match="holds a world in blocks"):
         write(simulate(returns=20, rng=np.random.default_rng(1), start=START), one.out, seed=1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(BadInputError, match="other files"):
-        worlds.draw(replace(one, out=tmp_path / "full"), client)
+        worlds.draw(replace(one, out=tmp_path / "full"), at)
 
 
-def test_a_model_fitted_by_another_process_is_the_same_to_the_last_bit(world, client):
+@pytest.mark.parametrize("task", ["workload", "volume"])
+def test_what_a_worker_hands_back_is_what_it_fitted_to_the_last_bit(world, task):
+    """As Dask sends it from one process to another, even once it has answered single rows."""
     wanted = Wanted(world, None, None, tune=0, freq="D", seed=1)
-    tasks = ["workload", "volume"]
-    away, here = each(client, wanted.candidate, tasks, label="training"), map(wanted.candidate, tasks)
-    for one, other in zip(away, here, strict=True):
-        assert one.model.digest == other.model.digest
-        assert one.figures == other.figures
+    fitted = wanted.candidate(task)
+    if task == "workload":
+        fitted.model.predict(take(load_table(world, None, purpose="score").table, np.arange(1)))
+    sent = loads(dumps(fitted))
+    assert sent.model.digest == fitted.model.digest == wanted.candidate(task).model.digest
+    assert sent.figures == fitted.figures
+    assert (sent.task, sent.origin, sent.params) == (task, fitted.origin, fitted.params)

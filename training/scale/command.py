@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
 from features.mapfile import Mapping, read_mapping
 from features.mapping import load as load_table
 from features.mapping import locate
-from features.reading import parts
 from features.returns import BadInputError
 from training.answers import answers, card, load
 from training.named import folder_of, source_of
 from training.options import Data, MappingFile, Model, Scheduler, writable, write_table
 from training.scale.cluster import Cluster
+from training.scale.parts import rows_of
 from training.scale.scoring import in_parts
 from training.settings import Settings
 
@@ -45,7 +44,7 @@ def score(
     source, meaning = source_of(facts, data, mapping)
     spec = read_mapping(meaning) if meaning else Mapping()
     table, settings = locate(source, meaning, spec.table), Settings()
-    if scheduler or not out.suffix or _rows(table) > settings.rows_at_once:
+    if scheduler or not out.suffix or rows_of(table) > settings.rows_at_once:
         at = Cluster(scheduler, settings.lab_workers)
         rows = in_parts(
             folder.resolve(),
@@ -61,11 +60,3 @@ def score(
         write_table(found, out)
         rows = len(found)
     typer.echo(f"{rows} rows: {out}")
-
-
-def _rows(table: Path) -> int:
-    """Count the rows of parquet by what the files say; other tables are read at once."""
-    files = parts(table) or [table]
-    return sum(
-        int(pq.read_metadata(file).num_rows) for file in files if file.suffix == ".parquet" and file.is_file()
-    )

@@ -11,11 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from distributed import Client
 
-from training.scale.cluster import each
-from training.scale.parts import begin, holds, whole, write_whole
+from training.scale.cluster import Cluster, each
+from training.scale.parts import begin, holds, rows_of, whole, write_whole
 from training.simulator.world import TABLES, draw_ground, draw_people, tables_of
 
 WORLD: Final = "world.json"
@@ -67,8 +65,7 @@ class Blocks:
 
     def rows(self, table: str) -> int:
         """How many rows all blocks of a table hold."""
-        parts = sorted((self.out / f"{table}.parquet").glob("part-*.parquet"))
-        return sum(int(pq.read_metadata(part).num_rows) for part in parts)
+        return rows_of(self.out / f"{table}.parquet")
 
     def draw(self, block: int) -> None:
         """Draw one block and write its part of every table; the first also says what the world is."""
@@ -81,12 +78,12 @@ class Blocks:
             write_whole(self.out / f".{WORLD}", text)
         for name in reversed(TABLES):
             if name == "market" and block > 0:
-                continue  # it is the same for all
+                continue  # the same for all: it is told until the first block ends
             with whole(self.part(name, block)) as written:
                 written.add(pa.Table.from_pandas(getattr(tables, name), preserve_index=False))
 
 
-def draw(blocks: Blocks, client: Client) -> None:
+def draw(blocks: Blocks, at: Cluster) -> None:
     """Draw the blocks that are missing, on the processes of a cluster.
 
     Raises
@@ -96,9 +93,10 @@ def draw(blocks: Blocks, client: Client) -> None:
     """
     if _is_finished(blocks):
         return
-    begin(blocks.out / RECORD, blocks.facts, another=ANOTHER)
-    missing = [block for block in range(len(blocks.sizes)) if not blocks.is_drawn(block)]
-    each(client, partial(Blocks.draw, blocks), missing, label="blocks")
+    with at.client() as client:
+        begin(blocks.out / RECORD, blocks.facts, another=ANOTHER)
+        missing = [block for block in range(len(blocks.sizes)) if not blocks.is_drawn(block)]
+        each(client, partial(Blocks.draw, blocks), missing, label="blocks")
     (blocks.out / f".{WORLD}").replace(blocks.out / WORLD)
     (blocks.out / RECORD).unlink()
 
